@@ -1,0 +1,1 @@
+"""Measured and simulated scans: readers, and the memory-mapped scan store."""

@@ -1,0 +1,1 @@
+"""Networks that turn the frames of a region into an object on a canvas."""

@@ -1,0 +1,1 @@
+"""Random scans with known truth: objects, probes, scan patterns, doses."""
