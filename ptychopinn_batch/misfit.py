@@ -1,0 +1,39 @@
+"""Data terms: how far modelled frames are from measured ones.
+
+Each takes modelled amplitudes and measured ones (K, N, N), bad pixels already equal in both, and
+returns a sum over pixels. Divided by `Region.energy` they are relative and do not depend on dose
+or frame size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.special import xlogy
+
+Misfit = Callable[[Tensor, Tensor], Tensor]
+
+
+def amplitude(model: Tensor, measured: Tensor) -> Tensor:
+    """Sum of squared amplitude differences. Divided by the energy this is the residual R."""
+    return (model - measured).square().sum()
+
+
+def mae(model: Tensor, measured: Tensor) -> Tensor:
+    """Sum of absolute amplitude differences (upstream's MAE, on amplitudes)."""
+    return (model - measured).abs().sum()
+
+
+def poisson(model: Tensor, measured: Tensor) -> Tensor:
+    """Half the Poisson deviance: sum of rate - counts + counts * log(counts / rate).
+
+    The negative log-likelihood up to a constant of the data, so that a perfect model gives zero and
+    pure counting noise about one half per lit pixel (McCullagh and Nelder, Generalized Linear
+    Models, 2.3).
+    """
+    rate, counts = model.square(), measured.square()
+    return (rate - counts + xlogy(counts, counts / rate.clamp(min=1e-12))).sum()
+
+
+MISFITS: dict[str, Misfit] = {"amplitude": amplitude, "poisson": poisson, "mae": mae}

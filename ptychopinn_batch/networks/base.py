@@ -1,0 +1,55 @@
+"""What a network is: frames of a region in, an object on the region's canvas out.
+
+Trainer, tiled inference and packager know nothing else of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from ptychopinn_batch.misfit import Misfit, amplitude
+from ptychopinn_batch.region import Region
+
+
+class Reconstruction(NamedTuple):
+    """What a network made of a region.
+
+    objects: (H, W) complex64 after each step that was asked for, the last one is the result;
+    misfits: (len(objects),) the data term of each, relative to the energy of the frames;
+    seen: (H, W) bool, pixels with enough light to be trusted.
+    """
+
+    objects: tuple[Tensor, ...]
+    misfits: Tensor
+    seen: Tensor
+
+    @property
+    def object(self) -> Tensor:
+        return self.objects[-1]
+
+
+class Network(nn.Module, ABC):
+    """A network by name and settings; its state dict holds everything else."""
+
+    architecture: ClassVar[str]
+
+    def __init__(self, settings: BaseModel) -> None:
+        super().__init__()
+        self.settings = settings
+
+    @abstractmethod
+    def forward(
+        self, region: Region, *, steps: int, warm: int = 0, misfit: Misfit = amplitude
+    ) -> Reconstruction:
+        """Reconstruct a region; the first `warm` steps run without gradient and are not kept.
+
+        Networks that do not iterate ignore `steps` and `warm`.
+        """
+
+    @abstractmethod
+    def reach(self, steps: int, n: int) -> int:
+        """How far, in canvas pixels, a frame's centre influences the result: the halo of a tile."""

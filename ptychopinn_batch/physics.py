@@ -1,0 +1,79 @@
+"""The forward model: how a probe, an object and a position make a diffraction frame.
+
+Conventions, used everywhere: FFTs are orthonormal, so energy in the exit wave is counts on the
+detector; the detector's DC is at [0, 0]; the whole-pixel part of a position is an index into the
+canvas and its fraction a Fourier shift of the probe, so that the object is never interpolated;
+probe modes add incoherently.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+CHUNK_PIXELS = 2**18  # frame pixels worked on at once: such a chunk stays in a CPU core's cache
+
+
+def abs2(z: Tensor) -> Tensor:
+    """|z|^2 of a complex tensor, without the slow complex `abs`."""
+    v = torch.view_as_real(z)
+    return torch.addcmul(v[..., 0] * v[..., 0], v[..., 1], v[..., 1])
+
+
+def scaled(z: Tensor, factor: Tensor) -> Tensor:
+    """Complex times real, without turning the real factor into a complex one."""
+    return torch.view_as_complex(torch.view_as_real(z) * factor[..., None])
+
+
+def fft(z: Tensor) -> Tensor:
+    """Orthonormal 2-D Fourier transform of the last two axes."""
+    return torch.fft.fft2(z, norm="ortho")
+
+
+def ifft(z: Tensor) -> Tensor:
+    """Inverse of `fft`."""
+    return torch.fft.ifft2(z, norm="ortho")
+
+
+def shifted(probe: Tensor, fractions: Tensor) -> Tensor:
+    """Modes (M, N, N) moved by fractions (K, 2) of a pixel as (x, y): (K, M, N, N).
+
+    Fourier shift theorem: content at u is found at u + fraction.
+    """
+    frequency = torch.fft.fftfreq(probe.shape[-1], device=probe.device)
+    x, y = (-2 * math.pi * fractions.to(frequency)).unbind(1)
+    turn = y[:, None, None] * frequency[:, None] + x[:, None, None] * frequency
+    ramp = torch.polar(torch.ones_like(turn), turn)
+    return torch.fft.ifft2(torch.fft.fft2(probe)[None] * ramp[:, None])
+
+
+def patch_index(corners: Tensor, n: int, width: int) -> Tensor:
+    """Flat canvas index (K * N * N,) of the patches with these top-left corners (K, 2) as (x, y)."""
+    pixel = torch.arange(n, device=corners.device)
+    inside = (pixel[:, None] * width + pixel).flatten()
+    return ((corners[:, 1] * width + corners[:, 0])[:, None] + inside).flatten()
+
+
+def patches(obj: Tensor, corners: Tensor, n: int) -> Tensor:
+    """The patches (K, N, N) of an object (H, W) under frames with these corners."""
+    index = patch_index(corners, n, obj.shape[1])
+    return obj.flatten().index_select(0, index).view(-1, n, n)
+
+
+def exit_to_detector(obj: Tensor, corners: Tensor, probes: Tensor) -> Tensor:
+    """Waves (K, M, N, N) on the detector from an object (H, W) and shifted modes (K, M, N, N)."""
+    return fft(probes * patches(obj, corners, probes.shape[-1])[:, None])
+
+
+def intensity(waves: Tensor) -> Tensor:
+    """Expected counts (K, N, N) of waves (K, M, N, N): modes add incoherently."""
+    return abs2(waves).sum(1)
+
+
+def illumination(corners: Tensor, probes: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Light (H, W) that each canvas pixel received: sum of |P|^2 over frames and modes."""
+    index = patch_index(corners, probes.shape[-1], shape[1])
+    light = torch.zeros(shape[0] * shape[1], dtype=torch.float32, device=probes.device)
+    return light.index_add_(0, index, abs2(probes).sum(1).flatten()).view(shape)

@@ -1,0 +1,93 @@
+"""A region: a window of the canvas with the frames whose centres lie in it.
+
+Regions are what networks work on, in training (small ones, cut by area) and in inference (a tile
+with its halo) alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ptychopinn_batch import physics
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Constants of the whole scan that networks normalise by: equal for every region of it."""
+
+    illumination: float  # brightest canvas pixel: largest sum of |P|^2 over frames and modes
+    amplitude: float  # largest measured amplitude, sqrt(counts)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Frames of a window.
+
+    corners: (K, 2) int64, top-left pixel (x, y) of each patch in this window; fractions: (K, 2)
+    float32 in [0, 1); probe: (M, N, N) complex64 with sum |P|^2 = mean counts per frame;
+    amplitudes: (K, N, N) float32, sqrt(counts), DC at [0, 0]; good: (N, N) bool or None, pixels to
+    trust; truth: (H, W) complex64 where known.
+    """
+
+    corners: Tensor
+    fractions: Tensor
+    probe: Tensor
+    amplitudes: Tensor
+    shape: tuple[int, int]
+    scale: Scale
+    good: Tensor | None = None
+    truth: Tensor | None = None
+
+    @property
+    def n(self) -> int:
+        return int(self.probe.shape[-1])
+
+    def __len__(self) -> int:
+        return int(self.corners.shape[0])
+
+    @cached_property
+    def probes(self) -> Tensor:
+        """Modes moved to each frame's fraction of a pixel: (K, M, N, N)."""
+        return physics.shifted(self.probe, self.fractions)
+
+    @cached_property
+    def illumination(self) -> Tensor:
+        """Sum of |P|^2 over frames and modes: (H, W)."""
+        return physics.illumination(self.corners, self.probes, self.shape)
+
+    @cached_property
+    def energy(self) -> Tensor:
+        """Sum of all trusted counts: what residuals are relative to."""
+        return (self.trusted(self.amplitudes) ** 2).sum()
+
+    def trusted(self, values: Tensor) -> Tensor:
+        """Detector values (K, N, N) with bad pixels set to zero."""
+        return values if self.good is None else values * self.good
+
+    def chunks(self) -> Iterator[slice]:
+        """Runs of frames small enough to be worked on in cache."""
+        count = max(1, physics.CHUNK_PIXELS // (self.n**2 * self.probe.shape[0]))
+        return (slice(k, k + count) for k in range(0, len(self), count))
+
+    def subset(self, rows: Tensor) -> Region:
+        """The same window with only some of its frames, by index or mask."""
+        return replace(
+            self,
+            corners=self.corners[rows],
+            fractions=self.fractions[rows],
+            amplitudes=self.amplitudes[rows],
+        )
+
+    def to(self, device: torch.device | str) -> Region:
+        """This region on another device."""
+        moved = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor) and name in self.__dataclass_fields__
+        }
+        return replace(self, **moved)
