@@ -209,17 +209,28 @@ class UnrolledSettings(Section):
 class CnnSettings(Section):
     """The autoencoder of PtychoPINN: an encoder, decoders for amplitude and phase."""
 
-    n: int = Field(64, ge=16, le=512, multiple_of=16, description="side of a frame [pixels]")
+    n: int = Field(64, ge=32, le=512, multiple_of=16, description="side of a frame [pixels]")
     gridsize: int = Field(
         1, ge=1, le=3, description="gridsize^2 neighbouring frames are seen together"
+    )
+    lineage: Literal["tf", "torch", "head"] = Field(
+        "tf", description="whose layer table: TensorFlow, PyTorch of 2025, main branch of 2026"
     )
     filters_scale: int = Field(2, ge=1, le=8, description="factor on the number of filters")
     amplitude_activation: Literal["sigmoid", "swish", "softplus", "relu"] = Field(
         "sigmoid", description="last function of the amplitude decoder"
     )
+    shared_amplitude: bool = Field(False, description="one amplitude for all frames of a group")
     probe_big: bool = Field(True, description="also predict what lies outside the central half")
     cbam: bool = Field(False, description="attention blocks in the encoder")
-    object_big: bool = Field(True, description="every frame of a group has a patch of its own")
+    object_big: bool = Field(
+        True, description="a group is one image of many channels; false: every frame on its own"
+    )
+
+    @property
+    def group(self) -> int:
+        """Frames that the network sees together."""
+        return self.gridsize**2 if self.object_big else 1
 
 
 class Model(Section):
