@@ -1,0 +1,99 @@
+"""The Lightning module: one network, one loss for lessons with truth and one for those without."""
+
+from __future__ import annotations
+
+import math
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from ptychopinn_batch.jobspec import Train
+from ptychopinn_batch.misfit import MISFITS
+from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.training.lessons import Lesson
+from ptychopinn_batch.training.losses import data_misfit, object_error, supervised, unsupervised
+
+WARM_UP = 50  # optimiser steps, or a tenth of them all where that is fewer
+LAST_RATE = 0.02  # learning rate at the end of the cosine, as a share of the highest
+
+
+def rate_factor(step: int, total: int) -> float:
+    """Linear warm-up, then half a cosine down to `LAST_RATE`."""
+    warm = min(1.0, (step + 1) / min(WARM_UP, max(1, total // 10)))
+    half = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
+    return warm * (LAST_RATE + (1 - LAST_RATE) * half)
+
+
+class Training(lightning.LightningModule):
+    """Trains a network; `score` is the mean validation error of the last validation."""
+
+    def __init__(self, network: Network, train: Train) -> None:
+        super().__init__()
+        self.network, self.train_settings = network, train
+        self.misfit = MISFITS[train.loss]
+        self.score = math.inf
+        self.skipped = 0  # optimiser steps whose gradient was not finite
+        self._errors: list[Tensor] = []
+
+    def transfer_batch_to_device(
+        self, batch: Lesson, device: torch.device, dataloader_idx: int
+    ) -> Lesson:
+        return batch.to(device)
+
+    def training_step(self, batch: Lesson, batch_idx: int) -> Tensor:
+        region = batch.region
+        if region.truth is not None:
+            result = self.network(region, steps=batch.steps, warm=batch.warm)
+            loss = supervised(result, region, region.truth)
+        else:
+            loss = self._without_truth(batch)
+        self.log("loss", loss, on_step=True, on_epoch=True, batch_size=1, sync_dist=True)
+        return loss
+
+    def _without_truth(self, lesson: Lesson) -> Tensor:
+        assert lesson.withheld is not None
+        seen = lesson.region.subset(~lesson.withheld)
+        result = self.network(seen, steps=lesson.steps, warm=lesson.warm, misfit=self.misfit)
+        return unsupervised(result, lesson.region.subset(lesson.withheld), self.misfit)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Skip a step that is not finite. Gradients are already averaged, so ranks agree."""
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        if not torch.stack([g.isfinite().all() for g in gradients]).all():
+            self.skipped += 1
+            for gradient in gradients:
+                gradient.zero_()
+
+    def on_validation_epoch_start(self) -> None:
+        self._errors = []
+
+    def validation_step(self, batch: Lesson, batch_idx: int) -> None:
+        """Error of the object where the truth is known, else R on the frames held out."""
+        region, withheld = batch.region, batch.withheld
+        if region.truth is not None:
+            result = self.network(region, steps=batch.steps)
+            self._errors.append(object_error(result.object, region.truth, region.illumination))
+        else:
+            assert withheld is not None
+            result = self.network(region.subset(~withheld), steps=batch.steps)
+            unseen = region.subset(withheld)
+            self._errors.append(data_misfit(result.object, unseen, MISFITS["amplitude"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Mean of the logarithm, so that no single hard region decides."""
+        mean = torch.stack(self._errors).log().mean()
+        self.score = float(self.trainer.strategy.reduce(mean, reduce_op="mean"))
+        self.log("validation", self.score, rank_zero_only=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        train, total = self.train_settings, int(self.trainer.estimated_stepping_batches)
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), train.lr, weight_decay=train.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: rate_factor(s, total))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
