@@ -1,0 +1,184 @@
+"""How near an object is to a reference: both brought into one gauge, then phase and amplitude compared.
+
+Frames fix an object only up to a global phase, a phase plane (a shift of all diffraction frames)
+and, as far as the probe's strength is uncertain, a factor. All three are matched first. Phases are
+compared through the product with the conjugate reference, so that strong phases of many radians
+need no unwrapping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptychopinn_batch.canvas import Canvas, Window
+
+Complex: TypeAlias = NDArray[np.complex64]
+Real: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
+
+TRIM = (3.0, 97.0)  # percentiles of the frames' centres that bound the compared area
+SSIM_WINDOW = 7  # pixels, scikit-image's default
+FLAT = 0.1  # of the reference's contrast: an object with less is called flat and scores zero
+REFINEMENTS = 4  # least-squares passes after the coarse plane; two are enough on clean data
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Agreement of an object with a reference over the scanned area; 1 is equality, 0 is none.
+
+    phase_corr: Pearson correlation of the phases; amp_ssim, phase_ssim: mean structural
+    similarity (Wang et al. 2004), data range = range of the reference over the area.
+    """
+
+    phase_corr: float
+    amp_ssim: float
+    phase_ssim: float
+
+
+def scanned_area(
+    canvas: Canvas, positions: Real, reference_shape: tuple[int, int]
+) -> Window | None:
+    """Where objects are compared, in canvas pixels; None where no window of it fits.
+
+    The bounding box of the frames' centres between their 3rd and 97th percentiles, along each axis,
+    within both the canvas and a reference (H, W) in scan pixels. Positions are (K, 2) as (x, y).
+    """
+    (left, right), (top, bottom) = (
+        np.percentile(np.floor(positions[:, axis]), TRIM).astype(int) for axis in (0, 1)
+    )
+    area = Window(
+        top=max(int(top), canvas.y0, 0) - canvas.y0,
+        left=max(int(left), canvas.x0, 0) - canvas.x0,
+        bottom=min(int(bottom) - canvas.y0, canvas.height, reference_shape[0] - canvas.y0),
+        right=min(int(right) - canvas.x0, canvas.width, reference_shape[1] - canvas.x0),
+    )
+    return area if min(area.shape) > SSIM_WINDOW else None
+
+
+def compare(
+    obj: Complex, seen: Mask, reference: Complex, canvas: Canvas, positions: Real
+) -> Similarity | None:
+    """Compare a canvas object (H, W) with a reference (H', W') in scan pixels.
+
+    None if they share too small an area, less than half of it was seen, or the reference has no
+    contrast there to be compared with.
+    """
+    area = scanned_area(canvas, positions, reference.shape)
+    if area is None:
+        return None
+    moved = area.relative_to(Window(top=-canvas.y0, left=-canvas.x0, bottom=0, right=0))
+    return similarity(obj[area.slices], reference[moved.slices], seen[area.slices])
+
+
+def similarity(obj: Complex, reference: Complex, seen: Mask | None = None) -> Similarity | None:
+    """Compare two images of one shape after bringing `obj` into the gauge of `reference`.
+
+    `seen`, bool (H, W): pixels of `obj` to be trusted, all of them if None; windows that hold others
+    are left out of SSIM. None where less than half was seen or the reference is constant.
+    """
+    seen = np.isfinite(obj) if seen is None else seen & np.isfinite(obj)
+    if seen.mean() < 0.5 or _constant(reference[seen]):
+        return None
+    obj = np.where(seen, obj, 0).astype(np.complex64)
+    aligned = align(obj, reference, seen)
+    amplitudes, phases = _amplitudes(aligned, reference), _phases(aligned, reference, seen)
+    no_phase = _spread(obj, seen) < FLAT * _spread(reference, seen)
+    no_amplitude = amplitudes[0][seen].std() < FLAT * amplitudes[1][seen].std()
+    return Similarity(
+        phase_corr=0.0 if no_phase else _correlation(*phases, seen),
+        amp_ssim=0.0 if no_amplitude else _ssim(*amplitudes, seen),
+        phase_ssim=0.0 if no_phase else _ssim(*phases, seen),
+    )
+
+
+def align(obj: Complex, reference: Complex, seen: Mask) -> Complex:
+    """`obj` with the global phase, phase plane and mean amplitude of `reference` (both (H, W)).
+
+    The plane is the one under which the product with the conjugate reference adds up best: coarse
+    by the peak of its Fourier transform, then by least squares of its phase, weighted by its size.
+    """
+    product = np.where(seen, obj * reference.conj(), 0).astype(np.complex128)
+    turn = np.exp(-1j * _plane(product))
+    size = np.abs(obj[seen]).mean()
+    factor = np.abs(reference[seen]).mean() / size if size > 0 else 0.0
+    return (obj * turn * factor).astype(np.complex64)
+
+
+def _plane(product: NDArray[np.complex128]) -> Real:
+    """The phase plane (H, W), rad, of a complex image; where it is zero it has no weight."""
+    rows, columns = (np.arange(n) - (n - 1) / 2 for n in product.shape)
+    peak = np.unravel_index(np.argmax(np.abs(np.fft.fft2(product))), product.shape)
+    slopes = [2 * np.pi * np.fft.fftfreq(n)[k] for n, k in zip(product.shape, peak, strict=True)]
+    plane = slopes[0] * rows[:, None] + slopes[1] * columns
+    for _ in range(REFINEMENTS):
+        plane = plane + np.angle((product * np.exp(-1j * plane)).sum())
+        plane = plane + _fitted_plane(product * np.exp(-1j * plane), rows, columns)
+    return plane
+
+
+def _fitted_plane(product: NDArray[np.complex128], rows: Real, columns: Real) -> Real:
+    """Weighted least-squares plane through the phase of an image whose phase is small."""
+    weight = np.abs(product).ravel()
+    y, x = (v.ravel() for v in np.meshgrid(rows, columns, indexing="ij"))
+    terms = np.stack([y, x, np.ones_like(x)])
+    normal, right = (terms * weight) @ terms.T, (terms * weight) @ np.angle(product).ravel()
+    solution = np.linalg.lstsq(normal, right, rcond=None)[0]
+    return (solution @ terms).reshape(product.shape)
+
+
+def _amplitudes(aligned: Complex, reference: Complex) -> tuple[Real, Real]:
+    return np.abs(aligned).astype(np.float64), np.abs(reference).astype(np.float64)
+
+
+def _phases(aligned: Complex, reference: Complex, seen: Mask) -> tuple[Real, Real]:
+    """Phases of object and reference in rad, cut open where the reference has the fewest phases.
+
+    Where they agree within a quarter turn the object is put on the reference's branch, so that an
+    error across the cut is as small as it is; elsewhere not, lest a wrong object follow it.
+    """
+    middle = _emptiest(np.angle(reference[seen])) - np.pi
+    image, expected = (np.angle(z * np.exp(-1j * middle)) + middle for z in (aligned, reference))
+    error = np.angle(aligned * reference.conj())
+    return np.where(np.abs(error) < np.pi / 2, expected + error, image), expected
+
+
+def _emptiest(phases: Real) -> float:
+    """Middle, in [0, 2 pi), of the largest gap between phases on the circle."""
+    ordered = np.sort(phases)
+    gaps = np.diff(ordered, append=ordered[0] + 2 * np.pi)
+    k = int(gaps.argmax())
+    return float((ordered[k] + gaps[k] / 2) % (2 * np.pi))
+
+
+def _spread(image: Complex, seen: Mask) -> float:
+    """Circular standard deviation (rad) of the phase of an image left after its own plane."""
+    unit = np.where(seen, np.exp(1j * np.angle(image)), 0)
+    resultant = abs((unit * np.exp(-1j * _plane(unit))).sum()) / seen.sum()
+    return float(np.sqrt(-2 * np.log(np.clip(resultant, 1e-300, 1))))
+
+
+def _constant(reference: Complex) -> bool:
+    return np.ptp(np.abs(reference)) == 0 or np.ptp(np.angle(reference)) == 0
+
+
+def _correlation(image: Real, reference: Real, seen: Mask) -> float:
+    return float(np.corrcoef(image[seen], reference[seen])[0, 1])
+
+
+def _ssim(image: Real, reference: Real, seen: Mask) -> float:
+    """Mean structural similarity over the windows of 7 x 7 pixels that were wholly seen."""
+    from scipy.ndimage import minimum_filter
+    from skimage.metrics import structural_similarity
+
+    whole = minimum_filter(seen, SSIM_WINDOW, mode="constant", cval=False)
+    if not whole.any():
+        return 0.0
+    data_range = float(np.ptp(reference[seen]))
+    similar = structural_similarity(
+        np.where(seen, image, 0), reference, data_range=data_range, full=True
+    )[1]
+    return float(similar[whole].mean())

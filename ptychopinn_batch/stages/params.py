@@ -1,0 +1,127 @@
+"""The parameters of every stage: what decides a task's result, and so is part of its key.
+
+Paths, names and numbers of workers are not here: they travel as a task's extras.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Section, Seed, Train, wrong
+
+if TYPE_CHECKING:
+    from hpc.task import Task
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+NetworkId = Annotated[str, Field(min_length=1)]  # a train task's key, or "pretrained:<identity>"
+PRETRAINED = "pretrained:"
+
+
+class StageParams(Section):
+    """Base: to a task's JSON and back."""
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """The parameters that a task carries."""
+        return cls.model_validate_json(json.dumps(task.params))
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """What a task carries."""
+        return self.model_dump(mode="json")
+
+
+class InputIdentity(Section):
+    """An input file by its content, wherever it lies."""
+
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+
+class ScanContent(Scan):
+    """A scan by what it holds: its name and path may change without changing any result."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.name is not None or self.path is not None:
+            raise wrong("path", "a scan's content has no name and no path", "Use ScanContent.of")
+        return self
+
+    @classmethod
+    def of(cls, scan: Scan) -> Self:
+        """A scan of a job spec without its name and path."""
+        return cls.model_validate(scan.model_dump(exclude={"name", "path"}))
+
+
+class PrepareParams(StageParams):
+    """One scan into a scan store, whose id is the task's key. `input` is None when simulated."""
+
+    scan: ScanContent
+    input: InputIdentity | None
+    store_schema: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.input is None) != (self.scan.simulate is not None):
+            raise wrong("input", "a file has an identity, a simulation has none", "Give one")
+        return self
+
+
+class TrainParams(StageParams):
+    """Training of one network. `start`: identity of the pretrained package, None for a new one."""
+
+    model: Model
+    start: Sha256 | None
+    train: Train
+    stores: tuple[str, ...]
+    seed: Seed
+
+
+class InferParams(StageParams):
+    """Tiles [first, last + 1) of a scan's canvas, in row order."""
+
+    network: NetworkId
+    store: str
+    infer: Infer
+    canvas: Canvas
+    tiles: tuple[int, int]
+    array_key: str
+
+
+class PackageParams(StageParams):
+    """A network as a package. `train` is None when it is used as it was."""
+
+    network: NetworkId
+    model: Model
+    train: Train | None
+
+
+class FinalizeParams(StageParams):
+    """Metrics and exports of one reconstructed scan."""
+
+    store: str
+    network: NetworkId
+    infer: Infer
+    array_key: str
+    canvas: Canvas
+    export: tuple[Export, ...]
+    held_out: float = Field(0.1, gt=0, lt=1, description="share of frames left out for R_held_out")
+
+
+def array_key(*, network: str, store: str, infer: Infer, canvas: Canvas) -> str:
+    """Key of an object array: the hash of all that decides its values.
+
+    How tiles are shared out between tasks does not.
+    """
+    content = {
+        "network": network,
+        "store": store,
+        "infer": infer.model_dump(mode="json", exclude={"tiles_per_task"}),
+        "canvas": canvas.model_dump(mode="json"),
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
