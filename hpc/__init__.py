@@ -1,1 +1,1 @@
-"""Batch execution of tasks: specs of work, plans, ledgers, executors. Knows nothing of ptychography."""
+"""Batch execution of tasks: plans, ledgers, workers, executors. Knows nothing of ptychography."""

@@ -1,0 +1,1 @@
+"""Ways to run tasks: on this machine, or not at all."""

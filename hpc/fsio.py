@@ -1,0 +1,174 @@
+"""Writing so that nothing is lost: whole files or none, whole lines or marked ones.
+
+A process may be killed between any two system calls here, and the next reader must still see a
+state that was true at some moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hpc.errors import StateError
+from hpc.record import explain
+
+__all__ = [
+    "append_line",
+    "publish_folder",
+    "read_json",
+    "read_lines",
+    "sha256_file",
+    "write_atomic",
+]
+
+M = TypeVar("M", bound=BaseModel)
+
+# Put behind a line that its writer did not finish (ASCII "cancel": what precedes is in error).
+# The torn bytes stay in the file, and a reader can tell them from a line that was damaged later.
+TORN = b"\x18"
+
+# What a file system answers that cannot lock, or cannot sync a folder; both are extra safety.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}
+
+
+def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None:
+    """Write a whole file or nothing: under another name beside it, synced, then renamed.
+
+    Without `durable` the sync is left out: a power cut may then take the file, a kill may not.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line with a single write and sync it; a torn line before it is marked as torn."""
+    if "\n" in line:
+        raise ValueError(f"Expected a single line, got {line!r}")
+    new = not path.exists()
+    with path.open("ab+", buffering=0) as file, _exclusive(file.fileno()):
+        prefix = TORN + b"\n" if _ends_torn(file.fileno()) else b""
+        data = prefix + line.encode() + b"\n"
+        # A full disk may take a part of it: the caller must know, the reader sees a torn line.
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(file.fileno())
+    if new:
+        _sync_folder(path.parent)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Every whole line; a torn last line and those marked as torn are left out.
+
+    Raises FileNotFoundError, and StateError where a line is not text.
+    """
+    return [line for _, line in numbered_lines(path)]
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The whole lines with their numbers in the file, counted from 1."""
+    *whole, _ = path.read_bytes().split(b"\n")
+    kept = [(n, line) for n, line in enumerate(whole, 1) if line and not line.endswith(TORN)]
+    try:
+        return [(number, line.decode()) for number, line in kept]
+    except UnicodeDecodeError:
+        number = next(n for n, line in kept if not _is_text(line))
+        raise StateError("this line is damaged: not text", where=f"{path}:{number}") from None
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Sync everything in a folder, then give it its final name; raises if that name is taken."""
+    if final.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
+    for folder, _, names in os.walk(temporary):
+        for name in names:
+            _sync_file(Path(folder) / name)
+        _sync_folder(Path(folder))
+    temporary.rename(final)
+    _sync_folder(final.parent)
+
+
+def read_json(path: Path, model: type[M]) -> M:
+    """A record from its JSON file; StateError names the file when it is missing or broken."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise StateError("this file is missing", where=str(path)) from None
+    except ValidationError as error:
+        what = f"this file is not a valid {model.__name__} ({explain(error)})"
+        raise StateError(what, where=str(path)) from error
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _ends_torn(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+@contextlib.contextmanager
+def _exclusive(descriptor: int) -> Iterator[None]:
+    """Keep other appenders out between the look at the tail and the write, where that works."""
+    with _tolerating_unsupported():
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield  # the lock goes with the descriptor
+
+
+def _sync_file(path: Path) -> None:
+    if path.is_symlink():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _tolerating_unsupported():
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _tolerating_unsupported() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise

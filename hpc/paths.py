@@ -1,0 +1,117 @@
+"""Every path of a run in one place: nobody else puts names together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpc.errors import UserError
+from hpc.task import parse_name
+
+__all__ = ["RunPaths"]
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The layout of one run under the folder `root` that holds all runs."""
+
+    root: Path
+    name: str
+
+    def __post_init__(self) -> None:
+        # Absolute, because workers and jobs start in folders of their own.
+        object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
+        try:
+            parse_name(self.name)
+        except ValueError as error:
+            raise UserError(str(error), where="name of the run") from None
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "spec.yaml"
+
+    @property
+    def resolved(self) -> Path:
+        return self.folder / "spec.resolved.json"
+
+    @property
+    def plan(self) -> Path:
+        return self.folder / "plan.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "run.lock"
+
+    @property
+    def ledger_folder(self) -> Path:
+        return self.folder / "ledger"
+
+    @property
+    def task_folder(self) -> Path:
+        return self.folder / "tasks"
+
+    @property
+    def log_folder(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def heartbeat_folder(self) -> Path:
+        return self.folder / "heartbeats"
+
+    @property
+    def lock_folder(self) -> Path:
+        return self.folder / "locks"
+
+    @property
+    def stores(self) -> Path:
+        return self.root / ".stores"
+
+    def ledger(self, task_id: str) -> Path:
+        return self.ledger_folder / f"{task_id}.jsonl"
+
+    def task(self, task_id: str) -> Path:
+        return self.task_folder / f"{task_id}.json"
+
+    def task_params(self, task_id: str) -> Path:
+        """The legacy dictionary the task ran with."""
+        return self.task_folder / f"{task_id}.params.json"
+
+    def log(self, task_id: str) -> Path:
+        return self.log_folder / f"{task_id}.log"
+
+    def heartbeat(self, task_id: str) -> Path:
+        return self.heartbeat_folder / f"{task_id}.json"
+
+    def task_lock(self, task_id: str) -> Path:
+        return self.lock_folder / f"{task_id}.lock"
+
+    def store(self, store_id: str) -> Path:
+        return self.stores / store_id
+
+    def training(self, key: str) -> Path:
+        return self.folder / "training" / key
+
+    def model(self, variant: str) -> Path:
+        return self.folder / "models" / variant
+
+    def result(self, variant: str, scan: str) -> Path:
+        return self.folder / "results" / variant / scan
+
+    def create(self) -> None:
+        """Make the folders that tasks write in."""
+        for folder in (
+            self.ledger_folder,
+            self.task_folder,
+            self.log_folder,
+            self.heartbeat_folder,
+            self.lock_folder,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)

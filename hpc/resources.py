@@ -1,0 +1,56 @@
+"""What a task asks of a machine: time, memory, CPUs, GPUs, nodes."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from hpc.record import Record
+
+__all__ = ["Duration", "Resources", "format_duration", "parse_duration"]
+
+_DURATION = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
+
+
+def parse_duration(value: Any) -> Any:
+    """`HH:MM:SS`, `D-HH:MM:SS` or whole seconds as a timedelta; anything else is for pydantic.
+
+    Whole seconds, because YAML 1.1 reads an unquoted 04:00:00 as the number 14400.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"Expected a duration as HH:MM:SS, got {value!r}")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def format_duration(value: timedelta) -> str:
+    """A duration as HH:MM:SS, hours counted on beyond a day, parts of a second rounded off."""
+    minutes, seconds = divmod(round(value.total_seconds()), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$"}),
+]
+
+
+class Resources(Record):
+    """What one task needs. Memory and CPUs are per node's task, GPUs per node."""
+
+    time: Annotated[Duration, Field(gt=timedelta(0))]
+    mem_gb: float = Field(gt=0)
+    cpus: int = Field(ge=1)
+    gpus: int = Field(ge=0)
+    nodes: int = Field(default=1, ge=1)
+    tasks_per_node: int = Field(default=1, ge=1)
