@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.special import xlogy
+
+from ptychopinn_batch import physics
+from ptychopinn_batch.region import Region
 
 Misfit = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,3 +41,13 @@ def poisson(model: Tensor, measured: Tensor) -> Tensor:
 
 
 MISFITS: dict[str, Misfit] = {"amplitude": amplitude, "poisson": poisson, "mae": mae}
+
+
+def data_misfit(obj: Tensor, region: Region, misfit: Misfit) -> Tensor:
+    """Misfit of an object (H, W) to all frames of a region, relative to their energy."""
+    error = torch.zeros((), device=obj.device)
+    for chunk in region.chunks():
+        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
+        model = (physics.intensity(waves) + 1e-12).sqrt()
+        error = error + misfit(region.trusted(model), region.trusted(region.amplitudes[chunk]))
+    return error / region.energy

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ptychopinn_batch import physics
-from ptychopinn_batch.misfit import Misfit
+from ptychopinn_batch.misfit import Misfit, data_misfit
 from ptychopinn_batch.networks.base import Reconstruction
 from ptychopinn_batch.region import Region
 
@@ -25,16 +25,6 @@ def object_error(obj: Tensor, truth: Tensor, light: Tensor) -> Tensor:
     phase = overlap / (overlap.abs() + 1e-12)
     error = physics.abs2(obj * phase.conj() - truth)
     return (weight * error).sum() / (weight * physics.abs2(truth)).sum()
-
-
-def data_misfit(obj: Tensor, region: Region, misfit: Misfit) -> Tensor:
-    """Misfit of an object (H, W) to all frames of a region, relative to their energy."""
-    error = torch.zeros((), device=obj.device)
-    for chunk in region.chunks():
-        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
-        model = (physics.intensity(waves) + 1e-12).sqrt()
-        error = error + misfit(region.trusted(model), region.trusted(region.amplitudes[chunk]))
-    return error / region.energy
 
 
 def _later_count_more(values: Tensor) -> Tensor:

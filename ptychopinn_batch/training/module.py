@@ -10,10 +10,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from ptychopinn_batch.jobspec import Train
-from ptychopinn_batch.misfit import MISFITS
+from ptychopinn_batch.misfit import MISFITS, data_misfit
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.training.lessons import Lesson
-from ptychopinn_batch.training.losses import data_misfit, object_error, supervised, unsupervised
+from ptychopinn_batch.training.losses import object_error, supervised, unsupervised
 
 WARM_UP = 50  # optimiser steps, or a tenth of them all where that is fewer
 LAST_RATE = 0.02  # learning rate at the end of the cosine, as a share of the highest

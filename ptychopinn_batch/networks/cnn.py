@@ -1,0 +1,100 @@
+"""The patchwise network: PtychoPINN's autoencoder on each frame, its patches merged on the canvas.
+
+The autoencoder sees a frame, or a group of neighbouring ones, and nothing else: no probe and no
+positions. Patches are merged with the light that fell on them as weight. Everything it normalises
+by belongs to the scan, so that tiles give what the whole gives.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from hpc.errors import UserError
+from ptychopinn_batch import physics
+from ptychopinn_batch.groups import neighbour_groups
+from ptychopinn_batch.jobspec import CnnSettings
+from ptychopinn_batch.misfit import Misfit, amplitude, data_misfit
+from ptychopinn_batch.networks import merge
+from ptychopinn_batch.networks.autoencoder import Autoencoder
+from ptychopinn_batch.networks.base import Network, Reconstruction
+from ptychopinn_batch.region import Region
+
+LEAST_LIGHT = 1e-4  # of the scan's brightest pixel: darker ones are not seen
+
+
+def input_gain(region: Region) -> float:
+    """Factor on amplitudes that gives every scan the same mean power, (N/2)^2 in a frame.
+
+    That is the power of an object of 1 over the central half of a patch (Hoidn et al. 2023). The
+    probe's power is the scan's mean dose, so this is one number for all regions of a scan.
+    """
+    photons = float(physics.abs2(region.probe).sum())
+    return region.n / 2 / math.sqrt(photons)
+
+
+class Cnn(Network):
+    """See the module. It learns one kind of scan: its own frame size, probe and step."""
+
+    architecture: ClassVar[str] = "cnn"
+    settings: CnnSettings
+
+    def __init__(self, settings: CnnSettings) -> None:
+        super().__init__(settings)
+        self.autoencoder = Autoencoder(settings)
+        # Without a border, only the central half of a patch says anything.
+        self.margin = 0 if settings.probe_big else settings.n // 4
+
+    def reach(self, steps: int, n: int) -> int:
+        """Half a patch; with groups also their neighbours, assumed nearer than half a patch."""
+        return n // 2 + 1 + (n if self.settings.group > 1 else 0)
+
+    def forward(
+        self, region: Region, *, steps: int, warm: int = 0, misfit: Misfit = amplitude
+    ) -> Reconstruction:
+        self._check(region)
+        total, groups = merge.Sum(region.shape, region.corners.device), self._groups(region)
+        for chunk in region.chunks():
+            members = groups[chunk]
+            total.add(
+                self._shares(region, members), region.corners[members.flatten()] + self.margin
+            )
+        least = LEAST_LIGHT * region.scale.illumination
+        obj, weight = total.mean(least)
+        return Reconstruction((obj,), data_misfit(obj, region, misfit)[None], weight > least)
+
+    def _check(self, region: Region) -> None:
+        if region.n != self.settings.n:
+            raise UserError(
+                f"frames of {region.n} pixels, but the network is for {self.settings.n}",
+                where="model.cnn.n",
+                mend=f"Train a network with n: {region.n}",
+            )
+
+    def _groups(self, region: Region) -> Tensor:
+        corners, fractions = region.corners.cpu().numpy(), region.fractions.cpu().numpy()
+        groups = neighbour_groups(corners, fractions, self.settings.group)
+        return torch.tensor(groups, device=region.corners.device)
+
+    def _shares(self, region: Region, members: Tensor) -> Tensor:
+        """What the groups (k, C) add to the canvas, patch by patch: (k * C, h - 1, h - 1, 3)."""
+        if not torch.is_grad_enabled():
+            return self._share(region, members)
+        # Activations of a region's frames would be gigabytes: they are made again going backward.
+        shares: Tensor = checkpoint(
+            self._share, region, members, use_reentrant=False, preserve_rng_state=False
+        )
+        return shares
+
+    def _share(self, region: Region, members: Tensor) -> Tensor:
+        rows = members.flatten()
+        frames = region.trusted(region.amplitudes[rows]).view(*members.shape, region.n, region.n)
+        frames = torch.fft.fftshift(frames, dim=(-2, -1)) * input_gain(region)
+        inner = slice(self.margin, region.n - self.margin)
+        patches = self.autoencoder(frames).flatten(0, 1)[:, inner, inner]
+        light = physics.abs2(region.probes[rows]).sum(1)[:, inner, inner]
+        return merge.shares(patches, light, region.fractions[rows])
