@@ -84,7 +84,9 @@ class Region:
         )
 
     def to(self, device: torch.device | str) -> Region:
-        """This region on another device."""
+        """This region on a device; itself where it is there already."""
+        if self.corners.device == torch.device(device):
+            return self
         moved = {
             name: value.to(device)
             for name, value in vars(self).items()
