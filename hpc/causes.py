@@ -1,0 +1,68 @@
+"""From an exception to the one line that tells a user why a task failed. Pure."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Iterator
+
+from hpc.errors import UserError
+
+__all__ = ["cause_of", "is_disk_full", "last_lines"]
+
+LONGEST_CAUSE = 1000
+LAST_LINES = 12
+
+
+def cause_of(error: BaseException) -> str:
+    """Why a task failed, in one line that needs no traceback."""
+    full = next((link for link in _chain(error) if _says_disk_full(link)), None)
+    if full is not None:
+        return f"no space left on the disk: {full}"
+    if any(_says_out_of_memory(link) for link in _chain(error)):
+        return f"out of memory: {_message(error)}"
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"the entry point ended the process (exit status {error.code})"
+    return f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a full disk, or a used-up quota, is behind an exception."""
+    return any(_says_disk_full(link) for link in _chain(error))
+
+
+def last_lines(error: BaseException) -> tuple[str, ...]:
+    """The end of the traceback, enough to find the place."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return tuple(line[:LONGEST_CAUSE] for line in lines[-LAST_LINES:])
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it: libraries wrap what the system said."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _says_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _says_out_of_memory(error: BaseException) -> bool:
+    # torch has types of its own for GPUs (by name: it is not imported here), and for the CPU only
+    # a RuntimeError from its allocator.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+def _message(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST_CAUSE else f"{text[: LONGEST_CAUSE - 1]}…"

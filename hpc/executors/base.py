@@ -1,0 +1,80 @@
+"""What every executor promises, so that one suite of tests states its behaviour."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from hpc.paths import RunPaths
+from hpc.plan import Decision
+from hpc.task import Task
+
+__all__ = ["Executor", "Handle", "worker_command"]
+
+
+class Handle(ABC):
+    """A submission under way. As a context manager it ends its work when interrupted (Ctrl-C)."""
+
+    decisions: tuple[Decision, ...]
+
+    @abstractmethod
+    def poll(self) -> bool:
+        """Do what is due now, without waiting; True when all is over."""
+
+    @abstractmethod
+    def cancel(self, ids: Collection[str] | None = None) -> None:
+        """Have these tasks not run, or stop: all that are not over by default. Does not wait."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """The user gave up waiting: end what would not go on usefully alone."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is held, above all the lock of the run; stops no task."""
+
+    def wait(self, interval: float = 0.1) -> None:
+        """Poll until all is over, so many seconds apart."""
+        while not self.poll():
+            time.sleep(interval)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                self.interrupt()
+        finally:
+            self.close()
+
+
+class Executor(Protocol):
+    """A way to have tasks run."""
+
+    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> Handle:
+        """Decide on every task and have those run that are to; needs stand before their tasks.
+
+        Raises LockedError while another submit is at work on the run.
+        """
+        ...
+
+
+def worker_command(run: RunPaths, task_id: str) -> tuple[str, ...]:
+    """The command that runs one task, with the interpreter and the import path of this process."""
+    # Python puts the current folder first for `-m`. A script such as `ptychopinn-batch` has no such
+    # entry, and there a stray random.py beside the user's data must not break the workers.
+    here = {"", str(Path.cwd())}
+    safe = () if here.intersection(sys.path) else ("-P",)
+    options = ("--runs", str(run.root), "--run", run.name, "--task", task_id)
+    return (sys.executable, *safe, "-m", "hpc.worker", *options)

@@ -1,0 +1,72 @@
+"""The executor that starts nothing and writes nothing: it says what another would do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from hpc.executors.base import Handle, worker_command
+from hpc.paths import RunPaths
+from hpc.queue import TaskQueue
+from hpc.record import Record
+from hpc.submission import Submission, plan_run
+from hpc.task import Task
+
+__all__ = ["Command", "DryRunExecutor", "DryRunHandle"]
+
+
+class Command(Record):
+    """What would be started for one task, once the tasks in `after` are done."""
+
+    task: str
+    argv: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class DryRunHandle(Handle):
+    """A submission that is over before it began; `commands` in the order of their start."""
+
+    def __init__(self, run: RunPaths, submission: Submission) -> None:
+        self.decisions = submission.decisions
+        self.commands = _commands(run, submission)
+
+    def poll(self) -> bool:
+        """True: nothing is under way."""
+        return True
+
+    def cancel(self, ids: Collection[str] | None = None) -> None:
+        """Nothing to cancel."""
+
+    def interrupt(self) -> None:
+        """Nothing to interrupt."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class DryRunExecutor:
+    """Everything up to the last step."""
+
+    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> DryRunHandle:
+        """What a submit would start now; no file is written."""
+        return DryRunHandle(run, plan_run(run, tasks))
+
+
+def _commands(run: RunPaths, submission: Submission) -> tuple[Command, ...]:
+    """The commands one after the other, as if each task succeeded at once."""
+    tasks = [decision.task for decision in submission.decisions]
+    done = {task.id for task in submission.of("skip")}
+    queue = TaskQueue(tasks, done)
+    for task in submission.of("wait"):
+        if submission.states[task.id].status == "unknown":
+            queue.fail(task.id)
+        else:
+            queue.take(task.id)
+            queue.succeed(task.id)
+    commands: list[Command] = []
+    while (task := next(queue.ready(), None)) is not None:
+        after = tuple(need for need in task.needs if need not in done)
+        argv = worker_command(run, task.id)
+        commands.append(Command(task=task.id, argv=argv, after=after))
+        queue.take(task.id)
+        queue.succeed(task.id)
+    return tuple(commands)

@@ -1,0 +1,285 @@
+"""The truth about every task: append-only records, one file per task, folded into a state.
+
+A record is written and synced before anyone acts on it. A torn last line is normal input: its
+writer was killed before the record counted. A line damaged in any other way is an error that names
+it, for a guess could repeat work or hide a loss.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+from hpc.errors import StateError
+from hpc.fsio import append_line, numbered_lines
+from hpc.paths import RunPaths
+from hpc.process import Process
+from hpc.record import Record, explain
+
+__all__ = [
+    "Blocked",
+    "CancelAsked",
+    "Ended",
+    "Entry",
+    "Outcome",
+    "Queued",
+    "Started",
+    "Status",
+    "TaskState",
+    "append",
+    "fold",
+    "read_entries",
+    "read_state",
+    "read_states",
+    "settle",
+]
+
+Outcome = Literal["done", "failed", "timed_out", "killed", "requeued"]
+Status = Literal[
+    "pending",
+    "running",
+    "done",
+    "failed",
+    "cancelled",
+    "timed_out",
+    "killed",
+    "requeued",
+    "blocked",
+    "unknown",
+]
+
+
+class _Entry(Record):
+    at: float = Field(default_factory=time.time)  # seconds since 1970
+
+
+class Queued(_Entry):
+    """Put in the queue again, or handed to a batch system as `job`; older wishes are void."""
+
+    event: Literal["queued"] = "queued"
+    key: str
+    job: str | None = None
+
+
+class Started(_Entry):
+    """A process took the task up."""
+
+    event: Literal["started"] = "started"
+    attempt: int
+    key: str
+    process: Process
+    job: str | None = None
+
+
+class Ended(_Entry):
+    """An attempt is over, as the worker saw it or as the one who watched the worker did."""
+
+    event: Literal["ended"] = "ended"
+    attempt: int
+    outcome: Outcome
+    cause: str | None = None
+    error: str | None = None  # type of the exception
+    tail: tuple[str, ...] = ()  # last lines of the traceback; the whole of it is in the log
+    result: dict[str, JsonValue] | None = None
+
+
+class CancelAsked(_Entry):
+    """Somebody wants the task not to run, or to stop."""
+
+    event: Literal["cancel"] = "cancel"
+    by: str
+
+
+class Blocked(_Entry):
+    """The task will not be started: something that it needs did not succeed."""
+
+    event: Literal["blocked"] = "blocked"
+    cause: str
+
+
+Entry = Queued | Started | Ended | CancelAsked | Blocked
+
+_entry: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="event")])
+_entries: TypeAdapter[list[Entry]] = TypeAdapter(
+    list[Annotated[Entry, Field(discriminator="event")]]
+)
+
+
+class TaskState(Record):
+    """What the records of one task come to."""
+
+    status: Status = "pending"
+    key: str | None = None  # of the last attempt, or of the place in the queue
+    done_key: str | None = None  # of the results in place: "same key and done" is skipped
+    attempt: int = 0
+    cause: str | None = None
+    error: str | None = None
+    tail: tuple[str, ...] = ()
+    result: dict[str, JsonValue] | None = None
+    process: Process | None = None
+    job: str | None = None
+    queued: float | None = None  # seconds since 1970, as are the next two
+    started: float | None = None
+    ended: float | None = None
+    cancel: str | None = None  # who wants a running task to stop
+
+    @property
+    def host(self) -> str | None:
+        return self.process.host if self.process else None
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the last attempt took; None while it runs."""
+        if self.started is None or self.ended is None:
+            return None
+        return max(0.0, self.ended - self.started)
+
+
+def fold(entries: Iterable[Entry]) -> TaskState:
+    """The state that records come to, in the order they were written. Pure."""
+    state = TaskState()
+    for entry in entries:
+        state = state.model_copy(update=_change(state, entry))
+    return state
+
+
+def _change(state: TaskState, entry: Entry) -> dict[str, object]:
+    match entry:
+        case Queued():
+            return {**_FRESH, "key": entry.key, "job": entry.job, "queued": entry.at}
+        case Started():
+            return _start(state, entry)
+        case Ended():
+            return _end(state, entry)
+        case CancelAsked():
+            return _cancel(state, entry)
+        case Blocked():
+            return {**_FRESH, "status": "blocked", "cause": entry.cause, "ended": entry.at}
+
+
+_FRESH: dict[str, object] = {
+    "status": "pending",
+    "cause": None,
+    "error": None,
+    "tail": (),
+    "process": None,
+    "job": None,
+    "started": None,
+    "ended": None,
+    "cancel": None,
+}
+
+
+def _start(state: TaskState, entry: Started) -> dict[str, object]:
+    """A new attempt. A wish to cancel from before it still holds: only a new queueing ends it."""
+    return {
+        **_FRESH,
+        "status": "running",
+        "attempt": entry.attempt,
+        "key": entry.key,
+        "done_key": None,  # from here on the old results may be overwritten
+        "result": None,
+        "process": entry.process,
+        "job": entry.job or state.job,
+        "started": entry.at,
+        "cancel": state.cancel,
+    }
+
+
+def _end(state: TaskState, entry: Ended) -> dict[str, object]:
+    if entry.attempt != state.attempt or state.status == "done":
+        return {}  # a late word on an attempt that was given up, or that had succeeded after all
+    if entry.outcome == "done":
+        return {
+            **{"status": "done", "done_key": state.key, "result": entry.result, "cancel": None},
+            **{"cause": None, "error": None, "tail": (), "ended": entry.at},
+        }
+    if state.cancel:
+        return {"status": "cancelled", "cause": state.cancel, "ended": entry.at}
+    details: dict[str, object] = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
+    return {"status": entry.outcome, "ended": entry.at, **details}
+
+
+def _cancel(state: TaskState, entry: CancelAsked) -> dict[str, object]:
+    by = f"by {entry.by}"
+    if state.status == "running":
+        return {"cancel": by}
+    if state.status in ("pending", "requeued"):
+        return {"status": "cancelled", "cancel": by, "cause": by, "ended": entry.at}
+    return {}  # it is over
+
+
+def settle(state: TaskState) -> TaskState:
+    """What a state comes to when the machine is asked whether the process of a running task lives.
+
+    On another host this cannot be known: the task counts as running until it is cancelled.
+    """
+    if state.status != "running" or state.process is None:
+        return state
+    alive = state.process.is_alive()
+    if alive or (alive is None and not state.cancel):
+        return state
+    if state.cancel:
+        return state.model_copy(update={"status": "cancelled", "cause": state.cancel})
+    cause = f"its process ({state.process}) is gone"
+    return state.model_copy(update={"status": "killed", "cause": cause})
+
+
+def append(path: Path, entry: Entry) -> None:
+    """Write one record and sync it."""
+    append_line(path, entry.model_dump_json(exclude_none=True))
+
+
+def read_entries(path: Path) -> list[Entry]:
+    """The records of one task, none where there is no file.
+
+    Raises StateError naming file and line where a whole line is no record.
+    """
+    try:
+        lines = numbered_lines(path)
+    except FileNotFoundError:
+        return []
+    try:
+        return _entries.validate_json("[" + ",".join(line for _, line in lines) + "]")
+    except ValidationError:
+        return _one_by_one(path, lines)
+
+
+def _one_by_one(path: Path, lines: Sequence[tuple[int, str]]) -> list[Entry]:
+    entries: list[Entry] = []
+    for number, line in lines:
+        try:
+            entries.append(_entry.validate_json(line))
+        except ValidationError as error:
+            raise StateError(
+                f"this record is damaged ({explain(error)})",
+                where=f"{path}:{number}",
+                mend="Look at the line; move the file away to have the task run again",
+            ) from None
+    return entries
+
+
+def read_state(run: RunPaths, task_id: str) -> TaskState:
+    """The settled state of one task; "unknown", with the reason, where its ledger is damaged."""
+    path = run.ledger(task_id)
+    try:
+        state = fold(read_entries(path))
+        if settle(state) is state:
+            return state
+        # Its process is gone, but it may have written its end since we read: nobody writes now.
+        return settle(fold(read_entries(path)))
+    except StateError as error:
+        return TaskState(status="unknown", cause=str(error))
+
+
+def read_states(run: RunPaths, task_ids: Iterable[str]) -> dict[str, TaskState]:
+    """The settled state of each of these tasks."""
+    return {task_id: read_state(run, task_id) for task_id in task_ids}

@@ -1,0 +1,105 @@
+"""From tasks to files: what every executor reads before it decides and writes before it starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpc.errors import StateError
+from hpc.fsio import read_json, write_atomic
+from hpc.ledger import Queued, TaskState, append, read_states
+from hpc.paths import RunPaths
+from hpc.plan import Action, Decision, check_graph, decide
+from hpc.record import Record
+from hpc.task import Task
+
+__all__ = ["PlannedTask", "RunPlan", "Submission", "plan_run", "record_submission"]
+
+
+class PlannedTask(Record):
+    """One line of a plan: enough to show a run without opening a task."""
+
+    id: str
+    stage: str
+    key: str
+    needs: tuple[str, ...]
+    action: Action
+    reason: str
+
+
+class RunPlan(Record):
+    """`plan.json`: every task of a run, in order, as it was last submitted."""
+
+    version: int = 1
+    tasks: tuple[PlannedTask, ...]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Decisions, and the states they were made from."""
+
+    decisions: tuple[Decision, ...]
+    states: Mapping[str, TaskState]
+
+    def of(self, action: Action) -> list[Task]:
+        """The tasks with this decision, in plan order."""
+        return [decision.task for decision in self.decisions if decision.action == action]
+
+
+def plan_run(run: RunPaths, tasks: Sequence[Task]) -> Submission:
+    """Decide on every task from what is on disk; writes nothing."""
+    check_graph(tasks)
+    states = read_states(run, (task.id for task in tasks))
+    previous = read_previous(run, tasks, states)
+    return Submission(decide(tasks, states, previous), states)
+
+
+def read_previous(
+    run: RunPaths, tasks: Iterable[Task], states: Mapping[str, TaskState]
+) -> dict[str, Task]:
+    """The tasks as last submitted, where a decision needs them: only those neither new nor done."""
+    previous: dict[str, Task] = {}
+    for task in tasks:
+        state = states[task.id]
+        if state.attempt and state.done_key != task.key:
+            with contextlib.suppress(StateError):  # a broken one is written again
+                previous[task.id] = read_json(run.task(task.id), Task)
+    return previous
+
+
+def record_submission(run: RunPaths, submission: Submission) -> None:
+    """Write the plan and every task that is to run; the caller holds the lock of the run."""
+    run.create()
+    write_atomic(run.plan, describe(submission.decisions).model_dump_json(indent=1))
+    for task in submission.of("run"):
+        # Before the task file: a kill in between leaves a task whose change can still be told.
+        if submission.states[task.id].status != "pending":
+            append(run.ledger(task.id), Queued(key=task.key))
+        _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
+
+
+def describe(decisions: Iterable[Decision]) -> RunPlan:
+    """Decisions as the plan that is stored."""
+    return RunPlan(
+        tasks=tuple(
+            PlannedTask(
+                id=decision.task.id,
+                stage=decision.task.stage,
+                key=decision.task.key,
+                needs=decision.task.needs,
+                action=decision.action,
+                reason=decision.reason,
+            )
+            for decision in decisions
+        )
+    )
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    # Not synced: thousands of them, and one that a power cut takes is written by the next submit.
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == text.encode():
+            return
+    write_atomic(path, text, durable=False)
