@@ -1,4 +1,4 @@
-"""How near an object is to a reference: both brought into one gauge, then phase and amplitude compared.
+"""How near an object is to a reference: both in one gauge, then phase and amplitude compared.
 
 Frames fix an object only up to a global phase, a phase plane (a shift of all diffraction frames)
 and, as far as the probe's strength is uncertain, a factor. All three are matched first. Phases are
@@ -8,8 +8,9 @@ need no unwrapping.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from ptychopinn_batch.canvas import Canvas, Window
 
 Complex: TypeAlias = NDArray[np.complex64]
-Real: TypeAlias = NDArray[np.float64]
+Real: TypeAlias = NDArray[np.floating[Any]]
 Mask: TypeAlias = NDArray[np.bool_]
 
 TRIM = (3.0, 97.0)  # percentiles of the frames' centres that bound the compared area
 SSIM_WINDOW = 7  # pixels, scikit-image's default
 FLAT = 0.1  # of the reference's contrast: an object with less is called flat and scores zero
+NO_CONTRAST = 1e-5  # rad, or relative amplitude: rounding errors of a constant reference
 REFINEMENTS = 4  # least-squares passes after the coarse plane; two are enough on clean data
 
 
@@ -31,12 +33,13 @@ class Similarity:
     """Agreement of an object with a reference over the scanned area; 1 is equality, 0 is none.
 
     phase_corr: Pearson correlation of the phases; amp_ssim, phase_ssim: mean structural
-    similarity (Wang et al. 2004), data range = range of the reference over the area.
+    similarity (Wang et al. 2004), data range = range of the reference over the area. None where
+    the reference itself is constant.
     """
 
-    phase_corr: float
-    amp_ssim: float
-    phase_ssim: float
+    phase_corr: float | None
+    amp_ssim: float | None
+    phase_ssim: float | None
 
 
 def scanned_area(
@@ -64,8 +67,7 @@ def compare(
 ) -> Similarity | None:
     """Compare a canvas object (H, W) with a reference (H', W') in scan pixels.
 
-    None if they share too small an area, less than half of it was seen, or the reference has no
-    contrast there to be compared with.
+    None if they share too small an area, or less than half of it was seen.
     """
     area = scanned_area(canvas, positions, reference.shape)
     if area is None:
@@ -77,21 +79,22 @@ def compare(
 def similarity(obj: Complex, reference: Complex, seen: Mask | None = None) -> Similarity | None:
     """Compare two images of one shape after bringing `obj` into the gauge of `reference`.
 
-    `seen`, bool (H, W): pixels of `obj` to be trusted, all of them if None; windows that hold others
-    are left out of SSIM. None where less than half was seen or the reference is constant.
+    `seen`, bool (H, W): pixels of `obj` to be trusted, all if None; windows that hold others
+    are left out of SSIM. None where less than half was seen.
     """
     seen = np.isfinite(obj) if seen is None else seen & np.isfinite(obj)
-    if seen.mean() < 0.5 or _constant(reference[seen]):
+    if seen.mean() < 0.5:
         return None
     obj = np.where(seen, obj, 0).astype(np.complex64)
     aligned = align(obj, reference, seen)
-    amplitudes, phases = _amplitudes(aligned, reference), _phases(aligned, reference, seen)
-    no_phase = _spread(obj, seen) < FLAT * _spread(reference, seen)
-    no_amplitude = amplitudes[0][seen].std() < FLAT * amplitudes[1][seen].std()
+    phases, amplitudes = _phases(aligned, reference, seen), _amplitudes(aligned, reference)
+    phase_contrast = _contrast(_spread(obj, seen), _spread(reference, seen))
+    size = amplitudes[1][seen].mean()
+    amplitude_contrast = _contrast(*(image[seen].std() / size for image in amplitudes))
     return Similarity(
-        phase_corr=0.0 if no_phase else _correlation(*phases, seen),
-        amp_ssim=0.0 if no_amplitude else _ssim(*amplitudes, seen),
-        phase_ssim=0.0 if no_phase else _ssim(*phases, seen),
+        phase_corr=_score(_correlation, phases, seen, phase_contrast),
+        amp_ssim=_score(_ssim, amplitudes, seen, amplitude_contrast),
+        phase_ssim=_score(_ssim, phases, seen, phase_contrast),
     )
 
 
@@ -105,15 +108,15 @@ def align(obj: Complex, reference: Complex, seen: Mask) -> Complex:
     turn = np.exp(-1j * _plane(product))
     size = np.abs(obj[seen]).mean()
     factor = np.abs(reference[seen]).mean() / size if size > 0 else 0.0
-    return (obj * turn * factor).astype(np.complex64)
+    return np.asarray(obj * turn * factor, dtype=np.complex64)
 
 
-def _plane(product: NDArray[np.complex128]) -> Real:
+def _plane(product: NDArray[np.complex128]) -> NDArray[np.float64]:
     """The phase plane (H, W), rad, of a complex image; where it is zero it has no weight."""
     rows, columns = (np.arange(n) - (n - 1) / 2 for n in product.shape)
     peak = np.unravel_index(np.argmax(np.abs(np.fft.fft2(product))), product.shape)
     slopes = [2 * np.pi * np.fft.fftfreq(n)[k] for n, k in zip(product.shape, peak, strict=True)]
-    plane = slopes[0] * rows[:, None] + slopes[1] * columns
+    plane: NDArray[np.float64] = slopes[0] * rows[:, None] + slopes[1] * columns
     for _ in range(REFINEMENTS):
         plane = plane + np.angle((product * np.exp(-1j * plane)).sum())
         plane = plane + _fitted_plane(product * np.exp(-1j * plane), rows, columns)
@@ -127,7 +130,7 @@ def _fitted_plane(product: NDArray[np.complex128], rows: Real, columns: Real) ->
     terms = np.stack([y, x, np.ones_like(x)])
     normal, right = (terms * weight) @ terms.T, (terms * weight) @ np.angle(product).ravel()
     solution = np.linalg.lstsq(normal, right, rcond=None)[0]
-    return (solution @ terms).reshape(product.shape)
+    return np.asarray(solution @ terms).reshape(product.shape)
 
 
 def _amplitudes(aligned: Complex, reference: Complex) -> tuple[Real, Real]:
@@ -161,8 +164,21 @@ def _spread(image: Complex, seen: Mask) -> float:
     return float(np.sqrt(-2 * np.log(np.clip(resultant, 1e-300, 1))))
 
 
-def _constant(reference: Complex) -> bool:
-    return np.ptp(np.abs(reference)) == 0 or np.ptp(np.angle(reference)) == 0
+def _contrast(image: float, reference: float) -> float | None:
+    """Contrast relative to that of the reference; None where that has none."""
+    return image / reference if reference > NO_CONTRAST else None
+
+
+def _score(
+    measure: Callable[[Real, Real, Mask], float],
+    pair: tuple[Real, Real],
+    seen: Mask,
+    contrast: float | None,
+) -> float | None:
+    """A similarity, 0 for a flat image, whose structure would be that of its noise."""
+    if contrast is None:
+        return None
+    return measure(*pair, seen) if contrast >= FLAT else 0.0
 
 
 def _correlation(image: Real, reference: Real, seen: Mask) -> float:
@@ -178,7 +194,7 @@ def _ssim(image: Real, reference: Real, seen: Mask) -> float:
     if not whole.any():
         return 0.0
     data_range = float(np.ptp(reference[seen]))
-    similar = structural_similarity(
+    similar = structural_similarity(  # type: ignore[no-untyped-call]
         np.where(seen, image, 0), reference, data_range=data_range, full=True
     )[1]
     return float(similar[whole].mean())

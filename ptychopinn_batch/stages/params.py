@@ -5,12 +5,12 @@ Paths, names and numbers of workers are not here: they travel as a task's extras
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from hpc.task import content_key
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Section, Seed, Train, wrong
 
@@ -123,5 +123,4 @@ def array_key(*, network: str, store: str, infer: Infer, canvas: Canvas) -> str:
         "infer": infer.model_dump(mode="json", exclude={"tiles_per_task"}),
         "canvas": canvas.model_dump(mode="json"),
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return content_key(content)
