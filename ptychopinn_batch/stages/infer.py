@@ -1,0 +1,66 @@
+"""The infer stage: a block of tiles of one scan, each written once."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from hpc.context import Requeue, TaskContext
+from ptychopinn_batch import legacy
+from ptychopinn_batch.data.store import ScanStore
+from ptychopinn_batch.inference import best_device, reconstruct_tile
+from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.objectstore import ObjectStore
+from ptychopinn_batch.package import load_package
+from ptychopinn_batch.stages.params import PRETRAINED, InferParams
+from ptychopinn_batch.stages.train import trained_package
+
+ENTRY = "ptychopinn_batch.stages.infer:run"
+REVISION = 1
+
+
+def run(context: TaskContext) -> dict[str, JsonValue]:
+    """Reconstruct the tiles that are not done yet, and say how fast that was."""
+    params = InferParams.of(context.task)
+    store = ScanStore.open(context.run.store(params.store))
+    legacy.enter_inference(context, params, store.info)
+    network = network_of(context, params.network).to(best_device())
+    array = ObjectStore.create(
+        object_array(context),
+        canvas=params.canvas,
+        tile=params.infer.tile,
+        array_key=params.array_key,
+    )
+    numbers, frames, started = range(*params.tiles), 0, time.perf_counter()
+    for done, number in enumerate(numbers):
+        if context.should_stop():
+            raise Requeue(f"asked to stop; {done} of {len(numbers)} tiles are written")
+        if not array.tile_done(number):
+            frames += _write(array, number, network, store, params)
+        seconds = time.perf_counter() - started
+        context.heartbeat(step=done + 1, total=len(numbers), frames_per_s=frames / seconds)
+    return {"tiles": len(numbers), "frames": frames, "seconds": time.perf_counter() - started}
+
+
+def _write(
+    array: ObjectStore, number: int, network: Network, store: ScanStore, params: InferParams
+) -> int:
+    """One tile from frames to disk; how many frames it took."""
+    tile = reconstruct_tile(network, store, params.canvas, array.tiles[number], params.infer)
+    array.write_tile(tile.window, tile.object, tile.weight, tile.seen)
+    return tile.frames
+
+
+def object_array(context: TaskContext) -> Path:
+    """Where the array of this task's variant and scan is."""
+    variant, scan = (str(context.task.extras[key]) for key in ("variant", "scan"))
+    return context.run.result(variant, scan) / "object.zarr"
+
+
+def network_of(context: TaskContext, network: str) -> Network:
+    """The network of this id: packaged elsewhere, or trained by a task of this run."""
+    if network.startswith(PRETRAINED):
+        return load_package(Path(str(context.task.extras["package"]))).network
+    return load_package(trained_package(context.run.training(network))).network

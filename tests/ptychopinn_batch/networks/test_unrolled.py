@@ -1,0 +1,95 @@
+"""The unrolled network: untrained it is the classical update; it never sees what tiles are."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ptychopinn_batch import physics
+from ptychopinn_batch.jobspec import UnrolledSettings
+from ptychopinn_batch.misfit import MISFITS, amplitude
+from ptychopinn_batch.networks.registry import build_network
+from ptychopinn_batch.networks.unet import UNet
+from ptychopinn_batch.networks.unrolled import DAMPING, Unrolled, back_projection
+from ptychopinn_batch.simulate.regions import simulated_region
+
+SMALL = UnrolledSettings(width=8, hidden=2, depth=2)
+
+
+def trained_like(seed: int = 0) -> Unrolled:
+    """A network whose head does something, as after training."""
+    torch.manual_seed(seed)
+    network = Unrolled(SMALL)
+    torch.nn.init.normal_(network.unet.head.weight, std=0.05)
+    return network
+
+
+def test_the_default_has_165_thousand_parameters():
+    network = build_network("unrolled", UnrolledSettings())
+    assert sum(p.numel() for p in network.parameters()) == 165_035
+
+
+def test_untrained_it_is_the_classical_simultaneous_update():
+    region = simulated_region(1)
+    result = Unrolled(SMALL)(region, steps=3)
+    obj = torch.ones(region.shape, dtype=torch.complex64)
+    light, top = region.illumination, region.scale.illumination
+    for step in range(3):
+        total, _ = back_projection(obj, region, 1e-3 * region.scale.amplitude, amplitude)
+        update = physics.scaled(total, 1 / (light + DAMPING * top))
+        obj = obj + physics.scaled(update, (light > 1e-4 * top).float())
+        torch.testing.assert_close(result.objects[step], obj, rtol=1e-4, atol=1e-4)
+
+
+def test_untrained_it_lowers_the_residual_in_every_step():
+    result = Unrolled(SMALL)(simulated_region(2), steps=6)
+    assert (result.misfits.diff() < 0).all()
+
+
+def test_misfits_are_those_of_the_objects():
+    region = simulated_region(3)
+    result = trained_like()(region, steps=2, misfit=MISFITS["poisson"])
+    floor = 1e-3 * region.scale.amplitude
+    for obj, misfit in zip(result.objects, result.misfits, strict=True):
+        again = back_projection(obj, region, floor, MISFITS["poisson"])[1]
+        torch.testing.assert_close(misfit, again)
+
+
+def test_warm_steps_are_steps_without_gradient():
+    region, network = simulated_region(4), trained_like()
+    plain = network(region, steps=5)
+    warm = network(region, steps=2, warm=3)
+    torch.testing.assert_close(warm.object, plain.object)
+    warm.misfits[-1].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_chunks_do_not_change_the_result(monkeypatch):
+    region, network = simulated_region(5), trained_like()
+    whole = network(region, steps=2).object
+    monkeypatch.setattr(physics, "CHUNK_PIXELS", 7 * region.n**2)
+    torch.testing.assert_close(network(region, steps=2).object, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_two_equal_half_modes_are_one_mode():
+    region, network = simulated_region(6), trained_like()
+    halves = torch.cat([region.probe, 1j * region.probe]) / 2**0.5
+    torch.testing.assert_close(
+        network(replace(region, probe=halves), steps=2).object,
+        network(region, steps=2).object,
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_unlit_pixels_stay_as_they_were():
+    result = trained_like()(simulated_region(7), steps=3)
+    assert (~result.seen).any()
+    assert (result.object[~result.seen] == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(33, 50), (64, 64), (7, 9)])
+def test_the_unet_takes_images_of_any_size(shape):
+    unet = UNet(3, 2, width=4, depth=3)
+    assert unet(torch.randn(1, 3, *shape)).shape == (1, 2, *shape)
+    assert not unet(torch.randn(1, 3, *shape)).any()
