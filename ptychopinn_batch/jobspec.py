@@ -10,25 +10,15 @@ the mend; `specfile` adds file and line.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    PlainSerializer,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, JsonValue, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-if TYPE_CHECKING:
-    from hpc.resources import Resources
+from hpc.record import Record
+from hpc.resources import Duration, Resources
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SafeName = Annotated[
@@ -41,41 +31,26 @@ SafeName = Annotated[
         },
     ),
 ]
-DURATION = r"^(\d{1,3}-)?\d{1,4}:[0-5]\d:[0-5]\d$"
-
-
-def _parse_duration(value: Any) -> Any:
-    """A timedelta from "HH:MM:SS" or "D-HH:MM:SS"."""
-    if not isinstance(value, str):
-        return value
-    if not re.match(DURATION, value):
-        raise PydanticCustomError("duration", "not of the form HH:MM:SS")
-    days, _, clock = value.rpartition("-")
-    hours, minutes, seconds = map(int, clock.split(":"))
-    return timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
-
-
-def _format_duration(value: timedelta) -> str:
-    minutes, seconds = divmod(int(value.total_seconds()), 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
-
-
-Duration = Annotated[
-    timedelta,
-    Field(ge=timedelta(minutes=1)),
-    BeforeValidator(_parse_duration),
-    PlainSerializer(_format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": DURATION}),
+TaskTime = Annotated[
+    Duration,
+    Field(gt=timedelta(0)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$",
+            "patternErrorMessage": "a time as HH:MM:SS",
+        }
+    ),
 ]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Architecture = Literal["unrolled", "cnn"]
 Export = Literal["npz", "ptychodus", "png"]
 
 
-class Section(BaseModel):
+class Section(Record):
     """A mapping of the job spec: strict, frozen, without room for unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 def wrong(key: str, what: str, mend: str) -> PydanticCustomError:
@@ -173,9 +148,8 @@ class Scan(Section):
         if self.path and self.simulate:
             raise wrong("simulate", "a scan has either a path or a simulation", "Remove one")
         if not (self.path or self.simulate):
-            raise wrong(
-                "", "a scan needs a path or a simulation", "Write path: FILE or simulate: {}"
-            )
+            what = "a scan needs a path or a simulation"
+            raise wrong("", what, "Write path: FILE or simulate: {}")
         if self.simulate:
             self._no_file_keys(self.simulate)
         return self
@@ -345,7 +319,7 @@ class Infer(Section):
 class StageLimits(Section):
     """What a task of one stage may use. A cluster enforces it; GPUs are used where given."""
 
-    time: Duration = Field(timedelta(hours=1), description="longest time of a task [HH:MM:SS]")
+    time: TaskTime = Field(timedelta(hours=1), description="longest time of a task [HH:MM:SS]")
     mem_gb: float = Field(8.0, gt=0, le=1e5, description="memory of a node [GB]")
     cpus: int = Field(2, ge=1, le=1024, description="processor cores of a process")
     gpus: int = Field(0, ge=0, le=64, description="GPUs of a node; 0: none needed")
@@ -353,8 +327,6 @@ class StageLimits(Section):
 
     def resources(self, *, nodes: int = 1, tasks_per_node: int = 1) -> Resources:
         """These limits for one task of that many nodes and processes on a node."""
-        from hpc.resources import Resources
-
         return Resources(
             time=self.time,
             mem_gb=self.mem_gb,
@@ -368,7 +340,7 @@ class StageLimits(Section):
 class TrainLimits(StageLimits):
     """What a training may use."""
 
-    time: Duration = Field(timedelta(hours=4), description="longest time of a task [HH:MM:SS]")
+    time: TaskTime = Field(timedelta(hours=4), description="longest time of a task [HH:MM:SS]")
     mem_gb: float = Field(16.0, gt=0, le=1e5, description="memory of a node [GB]")
     array_parallelism: int = Field(4, ge=1, le=10**5, description="tasks that run at once")
 
@@ -443,7 +415,7 @@ class JobSpec(Section):
     )
     sweep: Sweep | None = Field(None, description="variants to compare; null: one, 'default'")
     resources: StageResources = Field(StageResources(), description="limits of the tasks")
-    profiles: dict[SafeName, dict[str, JsonValue]] = Field(
+    profiles: dict[str, dict[str, JsonValue]] = Field(
         {}, description="named sets of dotted keys and values that `--profile` applies"
     )
 
@@ -481,7 +453,7 @@ class JobSpec(Section):
         if self.train is None:
             mend = "Write a train section, or use pretrained: default"
             yield wrong("model.architecture", "a new 'cnn' is of no use without training", mend)
-        elif self.model.cnn.gridsize**2 > self.train.frames_per_region:
+        elif self.model.cnn.group > self.train.frames_per_region:
             what = "a group holds more frames than a region"
             yield wrong("model.cnn.gridsize", what, "Write a larger train.frames_per_region")
         for index, scan in enumerate(self.scans):

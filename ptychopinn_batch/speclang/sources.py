@@ -1,0 +1,127 @@
+"""The files that a spec names: patterns expanded, paths made absolute, every scan given a name."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ptychopinn_batch.jobspec import JobSpec, Scan
+from ptychopinn_batch.speclang.complaints import Complaint, refuse
+from ptychopinn_batch.speclang.document import Document
+
+BUILT_IN = ("default", "none")
+"""Words for `model.pretrained` that are no folder."""
+
+
+def resolved(spec: JobSpec, document: Document, folders: Sequence[Path]) -> JobSpec:
+    """The spec with absolute paths, one scan for each file, and a name for every scan.
+
+    Relative paths are looked for in `folders`, in that order. UserError with every file that is
+    missing and every name that is not unique.
+    """
+    complaints: list[Complaint] = []
+    scans: list[tuple[int, Scan]] = []
+    for index, scan in enumerate(spec.scans):
+        found = _expanded(scan, index, document, folders)
+        complaints += [one for one in found if isinstance(one, Complaint)]
+        scans += [(index, one) for one in found if isinstance(one, Scan)]
+    complaints += _same_names(scans, document)
+    model = spec.model
+    if model.pretrained not in BUILT_IN:
+        folder = _first(model.pretrained, folders)
+        model = model.model_copy(update={"pretrained": str(folder.resolve())})
+        if not folder.is_dir():
+            complaints.append(_no_package(spec.model.pretrained, document, folders))
+    refuse(document.source, complaints)
+    return spec.model_copy(update={"scans": tuple(scan for _, scan in scans), "model": model})
+
+
+def _expanded(
+    scan: Scan, index: int, document: Document, folders: Sequence[Path]
+) -> list[Scan | Complaint]:
+    if scan.path is None:
+        return [scan.model_copy(update={"name": scan.name or "simulated"})]
+    where = ("scans", index, "path")
+    if _first(scan.path, folders).is_dir():
+        hint = f"Write {scan.path.rstrip('/')}/*.npz for all files in it"
+        return [document.complaint(where, f"'{scan.path}' is a folder", hint)]
+    files = _matches(scan.path, folders)
+    if not files:
+        return [document.complaint(where, *_nothing_found(scan.path, folders))]
+    if scan.name and len(files) > 1:
+        what = f"one name for {len(files)} scans ('{scan.path}')"
+        return [document.complaint(("scans", index, "name"), what, "Remove the name")]
+    return [
+        scan.model_copy(update={"path": str(file.resolve()), "name": scan.name or _name_of(file)})
+        for file in files
+    ]
+
+
+def _matches(text: str, folders: Sequence[Path]) -> list[Path]:
+    """The file of that very name, else the files that match the pattern, in the first folder."""
+    if (exact := _first(text, folders)).is_file():
+        return [exact]
+    for folder in folders:
+        # Path.glob takes neither absolute patterns nor `..`
+        found = glob.glob(str(Path(text).expanduser()), root_dir=folder, recursive=True)  # noqa: PTH207
+        if files := sorted(path for name in found if (path := folder / name).is_file()):
+            return files
+    return []
+
+
+def _first(text: str, folders: Sequence[Path]) -> Path:
+    """The path in the first folder where it exists, else in the first folder."""
+    candidates = [_absolute(text, folder) for folder in folders]
+    return next((path for path in candidates if path.exists()), candidates[0])
+
+
+def _absolute(text: str, folder: Path) -> Path:
+    return folder / Path(text).expanduser()
+
+
+def _nothing_found(text: str, folders: Sequence[Path]) -> tuple[str, str]:
+    searched = list(dict.fromkeys(_searched(text, folder) for folder in folders))
+    kind = "no file matches" if glob.has_magic(text) else "there is no file"
+    what = f"{kind} '{text}' (looked in {' and '.join(searched)})"
+    names = [name for folder in searched for name in _npz_names(Path(folder))]
+    close = difflib.get_close_matches(Path(text).name, names, n=1)
+    mend = f"Did you mean '{close[0]}'?" if close else "Check the path"
+    return what, mend if close or not names else f"There are {', '.join(names[:5])}"
+
+
+def _searched(text: str, folder: Path) -> str:
+    return str(_absolute(text, folder).parent.resolve())
+
+
+def _npz_names(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from sorted(path.name for path in folder.glob("*.npz"))
+
+
+def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Complaint:
+    close = difflib.get_close_matches(text, BUILT_IN, n=1)
+    hint = "Write default, none, or the folder of a packaged model"
+    searched = " and ".join(dict.fromkeys(_searched(text, f) for f in folders))
+    what = f"there is no folder '{text}' (looked in {searched})"
+    mend = f"Did you mean '{close[0]}'?" if close else hint
+    return document.complaint(("model", "pretrained"), what, mend)
+
+
+def _name_of(file: Path) -> str:
+    """A scan's name from its file: unsafe characters become `_`, at most 64 are kept."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", file.stem).lstrip("._-")[:64] or "scan"
+
+
+def _same_names(scans: list[tuple[int, Scan]], document: Document) -> Iterator[Complaint]:
+    seen: dict[str, Scan] = {}
+    for index, scan in scans:
+        name = str(scan.name)
+        if name in seen:
+            sources = [one.path or "a simulation" for one in (seen[name], scan)]
+            what = f"two scans are named '{name}' ({' and '.join(sources)})"
+            where = ("scans", index, "path" if scan.path else "simulate")
+            yield document.complaint(where, what, "Give each scan a name: of its own")
+        seen.setdefault(name, scan)
