@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import torch
 from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
@@ -58,6 +59,7 @@ def trained_package(folder: Path) -> Path:
 def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:
     """The network a training begins with; `pretrained` is the folder of its package, if any."""
     if params.start is None:
+        torch.manual_seed(params.seed)
         assert params.model.architecture is not None
         return build_network(params.model.architecture, params.model.settings)
     return load_package(Path(str(pretrained))).network.train()

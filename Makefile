@@ -1,0 +1,43 @@
+# Everything a newcomer needs. Each target does all of its own set-up: Python 3.11+ with venv and
+# make are enough. PYTHON, VENV and RUNS may be given: make test VENV=/tmp/venv
+PYTHON ?= python3
+VENV ?= .venv
+RUNS ?= runs
+BIN = $(VENV)/bin
+
+.PHONY: quickstart test check bench clean
+
+quickstart: $(VENV)/.installed  ## reconstruct the measured Siemens star
+	$(BIN)/ptychopinn-batch submit jobspecs/quickstart.yaml --runs $(RUNS)
+
+test: $(VENV)/.installed-test  ## all tests, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+check: $(VENV)/.installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy hpc ptychopinn_batch
+
+bench: $(VENV)/.installed  ## quality and speed of the shipped network
+	$(BIN)/python benchmarks/zero_shot.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+clean:  ## remove what the targets above made, results excepted
+	rm -rf $(VENV) build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache
