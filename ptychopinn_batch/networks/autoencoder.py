@@ -184,8 +184,9 @@ class Autoencoder(nn.Module):
         self.phase = Decoder(layout, frames, any_phase)
         self.apply(_glorot)
         self.amplitude.start_at_one(one)
+        self.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
     def forward(self, amplitudes: Tensor) -> Tensor:
-        bottleneck = self.encoder(amplitudes)
+        bottleneck = self.encoder(amplitudes.contiguous(memory_format=torch.channels_last))
         size, phase = self.amplitude(bottleneck).float(), self.phase(bottleneck).float()
         return torch.complex(size * phase.cos(), size * phase.sin())

@@ -82,9 +82,9 @@ class Cnn(Network):
 
     def _shares(self, region: Region, members: Tensor) -> Tensor:
         """What the groups (k, C) add to the canvas, patch by patch: (k * C, h - 1, h - 1, 3)."""
-        if not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() or len(members) == len(region):
             return self._share(region, members)
-        # Activations of a region's frames would be gigabytes: they are made again going backward.
+        # Activations of all frames would take gigabytes: they are made again going backward.
         shares: Tensor = checkpoint(
             self._share, region, members, use_reentrant=False, preserve_rng_state=False
         )
