@@ -184,7 +184,8 @@ class Autoencoder(nn.Module):
         self.phase = Decoder(layout, frames, any_phase)
         self.apply(_glorot)
         self.amplitude.start_at_one(one)
-        self.to(memory_format=torch.channels_last)  # a third faster on a CPU
+        # A third faster on a CPU. The stubs of torch lack this form of `to`.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, amplitudes: Tensor) -> Tensor:
         bottleneck = self.encoder(amplitudes.contiguous(memory_format=torch.channels_last))
