@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import BaseModel
 
 from ptychopinn_batch.jobspec import CnnSettings, Model, UnrolledSettings
@@ -23,3 +24,11 @@ def build_network(architecture: str, settings: BaseModel) -> Network:
 
             return Cnn(settings)
     raise ValueError(f"no network {architecture!r} with {type(settings).__name__}")
+
+
+def new_network(model: Model, seed: int) -> Network:
+    """The new network of a job spec; same seed, same weights. ValueError for a pretrained one."""
+    if model.architecture is None:
+        raise ValueError(f"{model.pretrained!r} is no new network")
+    torch.manual_seed(seed)
+    return build_network(model.architecture, model.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -11,14 +12,13 @@ from hpc.context import Requeue, TaskContext
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import best_device, reconstruct_tile
+from ptychopinn_batch.jobspec import Model
 from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import load_package
-from ptychopinn_batch.stages.params import PRETRAINED, InferParams
+from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, InferParams
 from ptychopinn_batch.stages.train import trained_package
-
-ENTRY = "ptychopinn_batch.stages.infer:run"
-REVISION = 1
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -60,7 +60,11 @@ def object_array(context: TaskContext) -> Path:
 
 
 def network_of(context: TaskContext, network: str) -> Network:
-    """The network of this id: packaged elsewhere, or trained by a task of this run."""
+    """The network of this id: packaged elsewhere, untrained, or trained by a task of this run."""
+    extras = context.task.extras
     if network.startswith(PRETRAINED):
-        return load_package(Path(str(context.task.extras["package"]))).network
+        return load_package(Path(str(extras["package"]))).network
+    if network.startswith(UNTRAINED):
+        model = Model.model_validate_json(json.dumps(extras["model"]))
+        return new_network(model, int(str(extras["seed"]))).eval()
     return load_package(trained_package(context.run.training(network))).network

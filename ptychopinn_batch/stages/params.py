@@ -6,7 +6,7 @@ Paths, names and numbers of workers are not here: they travel as a task's extras
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from hpc.task import Task
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-NetworkId = Annotated[str, Field(min_length=1)]  # a train task's key, or "pretrained:<identity>"
+# A train task's key, "pretrained:<identity of the package>" or "untrained:<hash of its settings>".
+NetworkId = Annotated[str, Field(min_length=1)]
 PRETRAINED = "pretrained:"
+UNTRAINED = "untrained:"
+MACHINES = ("devices", "nodes", "workers")
+"""Keys of `train` that say how a training is spread, not what it learns: extras of its task."""
 
 
 class StageParams(Section):
-    """Base: to a task's JSON and back."""
+    """Base: to a task's JSON and back. Plans read stage and revision here, without torch."""
+
+    stage: ClassVar[str]
+    revision: ClassVar[int] = 1  # raised whenever the stage's code changes what comes out
+
+    @classmethod
+    def entry(cls) -> str:
+        """The function that a worker calls."""
+        return f"ptychopinn_batch.stages.{cls.stage}:run"
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -60,6 +72,7 @@ class ScanContent(Scan):
 class PrepareParams(StageParams):
     """One scan into a scan store, whose id is the task's key. `input` is None when simulated."""
 
+    stage: ClassVar[str] = "prepare"
     scan: ScanContent
     input: InputIdentity | None
     store_schema: int = Field(ge=1)
@@ -74,16 +87,24 @@ class PrepareParams(StageParams):
 class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
+    stage: ClassVar[str] = "train"
     model: Model
     start: Sha256 | None
     train: Train
     stores: tuple[str, ...]
     seed: Seed
 
+    @classmethod
+    def train_of(cls, task: Task) -> Train:
+        """How to train where the task runs: its parameters, and its extras among `MACHINES`."""
+        spread = {key: task.extras[key] for key in MACHINES if key in task.extras}
+        return Train.model_validate({**cls.of(task).train.model_dump(), **spread})
+
 
 class InferParams(StageParams):
     """Tiles [first, last + 1) of a scan's canvas, in row order."""
 
+    stage: ClassVar[str] = "infer"
     network: NetworkId
     store: str
     infer: Infer
@@ -95,6 +116,7 @@ class InferParams(StageParams):
 class PackageParams(StageParams):
     """A network as a package. `train` is None when it is used as it was."""
 
+    stage: ClassVar[str] = "package"
     network: NetworkId
     model: Model
     train: Train | None
@@ -103,6 +125,7 @@ class PackageParams(StageParams):
 class FinalizeParams(StageParams):
     """Metrics and exports of one reconstructed scan."""
 
+    stage: ClassVar[str] = "finalize"
     store: str
     network: NetworkId
     infer: Infer

@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import torch
 from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.networks.base import Network
-from ptychopinn_batch.networks.registry import build_network
+from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.package import Training, load_package, save_package
 from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
-
-ENTRY = "ptychopinn_batch.stages.train:run"
-REVISION = 1
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -30,7 +26,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     folder = context.run.training(context.task.key)
     fitted = fit(
         network,
-        params.train,
+        TrainParams.train_of(context.task),
         stores,
         seed=params.seed,
         folder=folder,
@@ -59,9 +55,7 @@ def trained_package(folder: Path) -> Path:
 def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:
     """The network a training begins with; `pretrained` is the folder of its package, if any."""
     if params.start is None:
-        torch.manual_seed(params.seed)
-        assert params.model.architecture is not None
-        return build_network(params.model.architecture, params.model.settings)
+        return new_network(params.model, params.seed)
     return load_package(Path(str(pretrained))).network.train()
 
 
