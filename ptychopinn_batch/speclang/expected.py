@@ -94,18 +94,22 @@ def shown(value: Any) -> str:
         case dict():
             return "a mapping" if value else "an empty mapping"
         case list():
-            return as_yaml(value) if value else "an empty list"
+            return _clipped(as_yaml(value)) if value else "an empty list"
         case str():
-            return f"the text {json.dumps(value[:60], ensure_ascii=False)}"
-    return as_yaml(value)
+            return f"the text {_clipped(json.dumps(value, ensure_ascii=False))}"
+    return _clipped(as_yaml(value))
+
+
+def _clipped(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def as_yaml(value: Any) -> str:
     """A value in the one-line form a spec would hold it in; text is quoted where it must be."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, str) and read_value(text) != text:
-        text = json.dumps(text, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+        return json.dumps(text, ensure_ascii=False)
+    return text
 
 
 def read_value(text: str) -> Any:

@@ -99,7 +99,8 @@ def _followed(schema: Node, node: Node) -> Node:
     """A node with its reference, or the only choice beside null, put in its place."""
     if "$ref" in node:
         target = schema["$defs"][node["$ref"].rpartition("/")[2]]
-        return _followed(schema, {**target, **{k: v for k, v in node.items() if k != "$ref"}})
+        merged = {**target, **node, "about": target.get("description", "")}
+        return _followed(schema, {key: merged[key] for key in merged if key != "$ref"})
     choices = [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
     if len(choices) == 1:
         outer = {key: value for key, value in node.items() if key != "anyOf"}
@@ -116,7 +117,8 @@ def known_keys() -> dict[str, Node]:
 def node_at(path: KeyPath) -> Node | None:
     """What the language says about one key; None where it knows no such key.
 
-    A key that may be null carries `nullable`; references are followed.
+    References are followed: `about` is then what is said of the section, `description` of the
+    key that holds it, and a key that may be null carries `nullable`.
     """
     schema = _schema()
     node = _followed(schema, schema)
