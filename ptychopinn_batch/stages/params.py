@@ -22,6 +22,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NetworkId = Annotated[str, Field(min_length=1)]
 PRETRAINED = "pretrained:"
 UNTRAINED = "untrained:"
+STORE_SCHEMA = 1  # of scan stores; a new one makes all of them anew
 MACHINES = ("devices", "nodes", "workers")
 """Keys of `train` that say how a training is spread, not what it learns: extras of its task."""
 

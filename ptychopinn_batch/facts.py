@@ -1,0 +1,83 @@
+"""What a plan must know of the files a spec names, and whether spec and files fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from hpc.errors import UserError
+from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.jobspec import JobSpec, Model, Scan
+from ptychopinn_batch.stages.params import InputIdentity
+
+__all__ = ["Facts", "Package", "ScanFacts", "check_scan"]
+
+OBJECT_BYTES = 16  # of a pixel while results are written: complex object, light, seen, and a copy
+
+
+@dataclass(frozen=True)
+class ScanFacts:
+    """A scan: its frames of n x n pixels, its canvas. `identity` is None for a simulation."""
+
+    frames: int
+    n: int
+    canvas: Canvas
+    identity: InputIdentity | None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A packaged network: where it lies, and the hash of what decides its results."""
+
+    folder: Path
+    identity: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All scans of a spec, and its packages by `model.pretrained`."""
+
+    scans: Mapping[Scan, ScanFacts]
+    packages: Mapping[str, Package] = field(default_factory=dict)
+
+    def package_of(self, model: Model) -> Package | None:
+        """The package a model starts from; None for a new one."""
+        return None if model.pretrained == "none" else self.packages[model.pretrained]
+
+    def size_of(self, scans: Sequence[Scan]) -> dict[str, JsonValue]:
+        """How much data a task sees: what its cost is estimated from."""
+        facts = [self.scans[scan] for scan in scans]
+        return {"frames": sum(f.frames for f in facts), "n": max((f.n for f in facts), default=0)}
+
+
+def check_scan(spec: JobSpec, scan: Scan, facts: ScanFacts) -> None:
+    """Raise UserError where a scan cannot be reconstructed as a spec demands."""
+    for mistake in _mistakes(spec, scan, facts):
+        raise mistake
+
+
+def _mistakes(spec: JobSpec, scan: Scan, facts: ScanFacts) -> Iterator[UserError]:
+    where = scan.path or f"scan {scan.name}"
+    cnn = spec.model.cnn if spec.model.architecture == "cnn" else None
+    if cnn and cnn.n != facts.n:
+        what = f"its frames are {facts.n} x {facts.n} pixels, but model.cnn.n is {cnn.n}"
+        yield UserError(what, where=where, mend=f"Write model.cnn.n: {facts.n}")
+    if cnn and cnn.group > facts.frames:
+        what = f"a group of {cnn.group} frames is larger than the scan ({facts.frames} frames)"
+        yield UserError(what, where=where, mend="Write a smaller model.cnn.gridsize")
+    yield from _too_large(spec, facts, where)
+
+
+def _too_large(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserError]:
+    height, width = facts.canvas.shape
+    needed, limit = OBJECT_BYTES * height * width / 1e9, spec.resources.finalize.mem_gb
+    if needed > limit:
+        what = (
+            f"its positions span a canvas of {width} x {height} pixels: the object would take "
+            f"{needed:.3g} GB, but resources.finalize.mem_gb is {limit:g}"
+        )
+        mend = "Check that positions are in pixels, not in nanometres or metres; or raise the limit"
+        yield UserError(what, where=where, mend=mend)

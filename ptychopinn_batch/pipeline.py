@@ -1,0 +1,252 @@
+"""From the variants of a spec to the tasks of its run. Pure: facts come in, tasks come out.
+
+    prepare(scan) -> train(variant) -> package(variant), infer(variant, scan, block of tiles)
+                                    -> finalize(variant, scan)
+
+Parameters hold all that decides a result and nothing else, so that a task's key changes exactly
+when its result may. Variants whose parameters are equal share the task. A shared task is named
+after the keys of the sweep that reach it: another sweep over `infer` renames no training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from hpc.plan import check_graph
+from hpc.resources import Resources
+from hpc.task import Task, content_key, make_task
+from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.facts import Facts, Package, check_scan
+from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Train
+from ptychopinn_batch.stages.params import (
+    MACHINES,
+    PRETRAINED,
+    STORE_SCHEMA,
+    UNTRAINED,
+    FinalizeParams,
+    InferParams,
+    InputIdentity,
+    PackageParams,
+    PrepareParams,
+    ScanContent,
+    StageParams,
+    TrainParams,
+    array_key,
+)
+from ptychopinn_batch.sweep import ONLY_VARIANT, Variant, point_name
+
+__all__ = ["build_tasks"]
+
+TRAINING_SECTIONS = ("seed", "scans", "model", "train")
+"""Sections of a spec that reach a training."""
+
+Extras = Mapping[str, JsonValue]
+
+
+def build_tasks(variants: Sequence[Variant], facts: Facts) -> tuple[Task, ...]:
+    """Every task of a run, each after those that it needs.
+
+    Raises UserError where a spec and its scans do not fit each other.
+    """
+    for variant in variants:
+        for scan in variant.spec.scans:
+            check_scan(variant.spec, scan, facts.scans[scan])
+    graph = _Graph(facts, _changing_scans(variants, facts))
+    for variant in variants:
+        graph.add(variant)
+    tasks = tuple(graph.tasks.values())
+    check_graph(tasks)
+    return tasks
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The network of a variant: its id, the task that makes it, what its users must be told."""
+
+    id: str
+    model: Model
+    train: Train | None = None
+    maker: Task | None = None
+    extras: Extras = field(default_factory=dict)
+
+    @property
+    def needs(self) -> tuple[Task, ...]:
+        return (self.maker,) if self.maker else ()
+
+
+class _Graph:
+    """The tasks so far, by name; `changing` are the scans that a sweep varies."""
+
+    def __init__(self, facts: Facts, changing: frozenset[str]) -> None:
+        self.facts = facts
+        self.changing = changing
+        self.tasks: dict[str, Task] = {}
+        self._by_key: dict[str, Task] = {}
+
+    def add(self, variant: Variant) -> None:
+        """The tasks of one variant that are not there yet."""
+        network = self._network(variant)
+        package = self._package(variant, network)
+        for scan in variant.spec.scans:
+            self._reconstruct(variant, scan, network, package)
+
+    def _network(self, variant: Variant) -> _Network:
+        spec, package = variant.spec, self.facts.package_of(variant.spec.model)
+        if spec.train is not None:
+            return self._trained(variant, spec.train, package)
+        if package is not None:
+            folder: Extras = {"package": str(package.folder)}
+            id_ = f"{PRETRAINED}{package.identity}"
+            return _Network(id_, _by_content(spec.model, package), extras=folder)
+        new: Extras = {"model": spec.model.model_dump(mode="json"), "seed": spec.seed}
+        return _Network(f"{UNTRAINED}{content_key(new)}", spec.model, extras=new)
+
+    def _trained(self, variant: Variant, train: Train, package: Package | None) -> _Network:
+        spec = variant.spec
+        scans = () if train.simulated == 1 else spec.scans
+        stores = [self._prepare(variant, scan) for scan in scans]
+        params = TrainParams(
+            model=_by_content(spec.model, package),
+            start=package.identity if package else None,
+            train=_wherever(train),
+            stores=tuple(store.key for store in stores),
+            seed=spec.seed,
+        )
+        extras = {
+            "variant": variant.name,
+            **{key: getattr(train, key) for key in MACHINES},
+            **({"pretrained": str(package.folder)} if package else {}),
+            **self.facts.size_of(scans),
+        }
+        resources = spec.resources.train.resources(nodes=train.nodes, tasks_per_node=train.devices)
+        name = f"train-{_label(variant, TRAINING_SECTIONS)}"
+        maker = self._share(_task(name, params, extras, stores, resources))
+        return _Network(maker.key, params.model, params.train, maker)
+
+    def _prepare(self, variant: Variant, scan: Scan) -> Task:
+        params = PrepareParams(
+            scan=ScanContent.of(scan),
+            input=self.facts.scans[scan].identity,
+            store_schema=STORE_SCHEMA,
+        )
+        name = f"prepare-{scan.name}"
+        if scan.name in self.changing:
+            name += f"-{_label(variant, ('scans',))}"
+        extras = {"path": scan.path, "scan": scan.name, **self.facts.size_of([scan])}
+        resources = variant.spec.resources.prepare.resources()
+        return self._share(_task(name, params, extras, (), resources))
+
+    def _package(self, variant: Variant, network: _Network) -> Task:
+        params = PackageParams(network=network.id, model=network.model, train=network.train)
+        extras = {**network.extras, "variant": variant.name}
+        resources = variant.spec.resources.finalize.resources()
+        name = f"package-{variant.name}"
+        return self._add(_task(name, params, extras, network.needs, resources))
+
+    def _reconstruct(self, variant: Variant, scan: Scan, network: _Network, package: Task) -> None:
+        """Blocks of tiles, and what is made of them. Results are a variant's own: no sharing."""
+        limits, of = variant.spec.resources, f"{variant.name}-{scan.name}"
+        store, infer = self._prepare(variant, scan), variant.spec.infer
+        whole = _whole_array(network.id, store.key, infer, self.facts.scans[scan].canvas)
+        extras = {**network.extras, "variant": variant.name, "scan": scan.name}
+        extras |= self.facts.size_of([scan])
+        needs = (store, *network.needs)
+        blocks = [
+            self._add(_task(f"infer-{of}-{number}", block, extras, needs, limits.infer.resources()))
+            for number, block in enumerate(_blocks(whole, infer.tiles_per_task))
+        ]
+        end, ends = _finalize(whole, variant.spec.export), (*blocks, package)
+        self._add(_task(f"finalize-{of}", end, extras, ends, limits.finalize.resources()))
+
+    def _share(self, task: Task) -> Task:
+        """The task that does the same already, or this one."""
+        same = self._by_key.get(task.key)
+        return same or self._add(task)
+
+    def _add(self, task: Task) -> Task:
+        if task.id in self.tasks:
+            raise ValueError(f"two tasks are named {task.id!r}")
+        self._by_key[task.key] = self.tasks[task.id] = task
+        return task
+
+
+def _task(
+    name: str,
+    params: StageParams,
+    extras: Extras,
+    needs: Sequence[Task],
+    resources: Resources,
+) -> Task:
+    return make_task(
+        id=name,
+        stage=params.stage,
+        entry=params.entry(),
+        revision=params.revision,
+        params=params.as_json(),
+        extras=extras,
+        needs=needs,
+        resources=resources,
+    )
+
+
+def _changing_scans(variants: Sequence[Variant], facts: Facts) -> frozenset[str]:
+    """Names of scans that are not the same in all variants."""
+    contents: dict[str, set[tuple[ScanContent, InputIdentity | None]]] = {}
+    for variant in variants:
+        for scan in variant.spec.scans:
+            content = ScanContent.of(scan), facts.scans[scan].identity
+            contents.setdefault(str(scan.name), set()).add(content)
+    return frozenset(name for name, different in contents.items() if len(different) > 1)
+
+
+def _label(variant: Variant, sections: Sequence[str]) -> str:
+    """The part of a variant's name that comes from these sections of the spec."""
+    point = {k: v for k, v in variant.overrides.items() if k.split(".")[0] in sections}
+    return point_name(point) if point else ONLY_VARIANT
+
+
+def _by_content(model: Model, package: Package | None) -> Model:
+    """A model whose package is named by what it holds, not by where it lies."""
+    if package is None:
+        return model
+    return model.model_copy(update={"pretrained": f"{PRETRAINED}{package.identity}"})
+
+
+def _wherever(train: Train) -> Train:
+    """A training without the machines it runs on."""
+    return train.model_copy(update={key: Train.model_fields[key].default for key in MACHINES})
+
+
+def _whole_array(network: str, store: str, infer: Infer, canvas: Canvas) -> InferParams:
+    """All tiles of an object in one; how many a task takes is of no consequence to them."""
+    default = Infer.model_fields["tiles_per_task"].default
+    infer = infer.model_copy(update={"tiles_per_task": default})
+    rows, columns = canvas.tile_counts(infer.tile)
+    return InferParams(
+        network=network,
+        store=store,
+        infer=infer,
+        canvas=canvas,
+        tiles=(0, rows * columns),
+        array_key=array_key(network=network, store=store, infer=infer, canvas=canvas),
+    )
+
+
+def _blocks(whole: InferParams, size: int) -> Iterator[InferParams]:
+    _, count = whole.tiles
+    for first in range(0, count, size):
+        yield whole.model_copy(update={"tiles": (first, min(first + size, count))})
+
+
+def _finalize(whole: InferParams, export: tuple[Export, ...]) -> FinalizeParams:
+    return FinalizeParams(
+        store=whole.store,
+        network=whole.network,
+        infer=whole.infer,
+        array_key=whole.array_key,
+        canvas=whole.canvas,
+        export=tuple(sorted(export)),
+    )
