@@ -109,6 +109,14 @@ class History(lightning.Callback):
         return list(csv.DictReader(io.StringIO(self.path.read_text())))
 
 
+class Stopped(Exception):
+    """Training was asked to stop.
+
+    An exception, because Lightning's own `should_stop` ends the epoch as if it were whole, and
+    the checkpoint would say so.
+    """
+
+
 class Pulse(lightning.Callback):
     """Tells the ledger how far training is, and stops it when asked to."""
 
@@ -132,4 +140,4 @@ class Pulse(lightning.Callback):
             epoch=f"{trainer.current_epoch + 1}/{epochs}",
         )
         if self.should_stop():
-            trainer.should_stop = True
+            raise Stopped

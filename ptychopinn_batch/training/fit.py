@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from ptychopinn_batch.training.callbacks import (
     DurableCheckpoints,
     History,
     Pulse,
+    Stopped,
 )
 from ptychopinn_batch.training.data import RegionData
 from ptychopinn_batch.training.module import Training
@@ -79,15 +81,17 @@ def fit(
     that was stopped in between repeats that epoch, with the same result.
     """
     paths = TrainingPaths(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(seed, verbose=False)
     module, best = Training(network, train), BestWeights(paths.weights)
     last = ModelCheckpoint(paths.checkpoints, filename="last", enable_version_counter=False)
     callbacks = [best, History(paths.history), Pulse(beat, should_stop), last]
-    trainer = _trainer(train, callbacks, folder)
     with warnings.catch_warnings():
         _quiet()
+        trainer = _trainer(train, callbacks, folder)
         resume = paths.last if paths.last.exists() else None
-        trainer.fit(module, RegionData(train, stores, seed), ckpt_path=resume)
+        with contextlib.suppress(Stopped):
+            trainer.fit(module, RegionData(train, stores, seed), ckpt_path=resume)
     complete = trainer.current_epoch >= train.epochs
     network.load_state_dict(torch.load(paths.weights, weights_only=True))
     return Fitted(complete, best.first, best.best, trainer.current_epoch, module.skipped)

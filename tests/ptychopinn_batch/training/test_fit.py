@@ -1,0 +1,81 @@
+"""Training: it learns, keeps the best weights, and an interruption changes nothing."""
+
+import csv
+
+import pytest
+import torch
+
+from ptychopinn_batch.jobspec import Train, UnrolledSettings
+from ptychopinn_batch.networks.unrolled import Unrolled
+from ptychopinn_batch.training import data
+from ptychopinn_batch.training.fit import TrainingPaths, fit
+
+TRAIN = Train(epochs=2, regions_per_epoch=4, simulated=1.0, unroll=(2, 2), warm=0, workers=0)
+
+
+@pytest.fixture(autouse=True)
+def few_validation_regions(monkeypatch):
+    monkeypatch.setattr(data, "SIMULATED_REGIONS", 1)
+    monkeypatch.setattr(data, "VALIDATION_STEPS", 2)
+
+
+def network() -> Unrolled:
+    torch.manual_seed(0)
+    return Unrolled(UnrolledSettings(width=4, hidden=2, depth=2))
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_a_training_writes_weights_history_and_a_checkpoint_without_pickled_code(tmp_path):
+    fitted = fit(network(), TRAIN, [], seed=1, folder=tmp_path)
+    paths = TrainingPaths(tmp_path)
+    assert fitted.complete
+    assert fitted.best_score <= fitted.first_score
+    rows = list(csv.DictReader(paths.history.read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert weights(paths.weights).keys() == network().state_dict().keys()
+    assert torch.load(paths.last, weights_only=True)["epoch"] == 1
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
+    undisturbed, resumed = network(), network()
+    fit(undisturbed, TRAIN, [], seed=1, folder=tmp_path / "a")
+    beats = []
+    first = fit(
+        resumed,
+        TRAIN,
+        [],
+        seed=1,
+        folder=tmp_path / "b",
+        beat=lambda **figures: beats.append(figures),
+        should_stop=lambda: len(beats) == 6,  # in the middle of the second epoch
+    )
+    assert not first.complete
+    again = network()
+    assert fit(again, TRAIN, [], seed=1, folder=tmp_path / "b").complete
+    last = [weights(TrainingPaths(tmp_path / run).last)["state_dict"] for run in "ab"]
+    for name, value in last[0].items():
+        assert torch.equal(value, last[1][name]), name
+    for one, other in zip(undisturbed.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_finished_training_that_is_asked_again_only_loads_its_weights(tmp_path):
+    one, other = network(), network()
+    fit(one, TRAIN, [], seed=1, folder=tmp_path)
+    before = TrainingPaths(tmp_path).last.read_bytes()
+    assert fit(other, TRAIN, [], seed=1, folder=tmp_path).complete
+    assert TrainingPaths(tmp_path).last.read_bytes() == before
+    assert all(map(torch.equal, one.parameters(), other.parameters()))
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch):
+    from ptychopinn_batch.training import module
+
+    monkeypatch.setattr(module, "supervised", lambda result, *_: result.misfits.sum() * torch.nan)
+    fitted = fit(network(), TRAIN, [], seed=1, folder=tmp_path)
+    assert fitted.skipped == 4
+    last = weights(TrainingPaths(tmp_path).last)["state_dict"]
+    assert all(value.isfinite().all() for value in last.values())
