@@ -7,12 +7,13 @@ is raised as one UserError whose lines name file and line (or the `--set`), the 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import JobSpec
+from ptychopinn_batch.speclang.complaints import Complaint, complaints_of
 from ptychopinn_batch.speclang.document import Document, parse_set
 from ptychopinn_batch.speclang.sources import resolved
 
@@ -50,13 +51,13 @@ def load_spec(path: Path, sets: Sequence[str] = (), profile: str | None = None) 
     """Read, override, check and resolve a job spec. UserError with every mistake in it."""
     text = read_text(path)
     document = Document.read(text, str(path))
-    for name in document.profile_names():
-        if name != profile:  # a mistake in any profile is told now, not on the cluster
-            _with_profile(document, name).checked()
+    others = [name for name in document.profile_names() if name != profile]
     chosen = document if profile is None else _with_profile(document, profile)
-    for text_of_set in sets:
-        key, value = parse_set(text_of_set)
-        chosen = chosen.with_value(key, value, f"--set {text_of_set}")
+    for one in sets:
+        key, value = parse_set(one)
+        chosen = chosen.with_value(key, value, f"--set {one}")
+    for name in others:
+        chosen = chosen.complaining(_mistakes_of_profile(document, name))
     spec = resolved(chosen.checked(), chosen, folders_of(path))
     return LoadedSpec(spec, path, text, chosen, profile, tuple(sets))
 
@@ -87,8 +88,18 @@ def _similar(path: Path) -> str:
 
 def _with_profile(document: Document, name: str) -> Document:
     """The document with the keys of one of its profiles put in."""
-    profile = document.profile(name)
-    for key, value in profile.items():
-        where = document.origin(("profiles", name, key)).text
-        document = document.with_value(key, value, f"{where} profiles.{name}.{key}")
+    for key, value in document.profile(name).items():
+        origin = document.origin(("profiles", name, key))
+        where = f"{origin.text} profiles.{name}.{key}"
+        document = document.with_value(key, value, where, origin.line)
     return document
+
+
+def _mistakes_of_profile(document: Document, name: str) -> Iterator[Complaint]:
+    """What is wrong with a profile that was not chosen: told now, not later on the cluster."""
+    try:
+        _with_profile(document, name).checked()
+    except UserError as error:
+        for complaint in complaints_of(error):
+            if f" profiles.{name}." in complaint.where:
+                yield complaint

@@ -17,7 +17,7 @@ from hpc.errors import UserError
 from ptychopinn_batch.jobspec import JobSpec, Section, Sweep
 from ptychopinn_batch.specfile import LoadedSpec
 from ptychopinn_batch.speclang.complaints import Complaint, complaints_of, refuse
-from ptychopinn_batch.speclang.document import Document
+from ptychopinn_batch.speclang.document import Document, Origin
 from ptychopinn_batch.speclang.schema import SWEEPABLE
 from ptychopinn_batch.speclang.sources import resolved
 from ptychopinn_batch.speclang.yamltree import KeyPath
@@ -97,21 +97,21 @@ def _variant(name: str, point: Point, spec: JobSpec) -> Variant:
 def _spec_at(point: Point, number: int, loaded: LoadedSpec) -> JobSpec:
     document = loaded.document
     for key, value in point.items():
-        origin = _origin(document, key, value, number)
+        origin = _origin(document, key, number)
+        where = f"{origin.text} sweep {key}={_plain(value)}"
         if key.split(".")[0] not in SWEEPABLE:
             what = f"'{key}' cannot be swept"
             mend = f"A key begins with {', '.join(SWEEPABLE[:-1])} or {SWEEPABLE[-1]}"
-            raise UserError(what, where=origin, mend=mend)
-        document = document.with_value(key, value, origin)
+            refuse(document.source, [Complaint(where, what, mend, origin.line)])
+        document = document.with_value(key, value, where, origin.line)
     return resolved(document.checked(), document, loaded.folders)
 
 
-def _origin(document: Document, key: str, value: JsonValue, number: int) -> str:
-    """Where a value of a sweep was written, for messages."""
+def _origin(document: Document, key: str, number: int) -> Origin:
+    """Where a key of a sweep was written."""
     forms: tuple[KeyPath, ...] = (("list", number, key), ("zip", key), ("product", key), (key,))
     known = (p for form in forms if (p := ("sweep", *form)) in document.origins)
-    where = document.origin(next(known, ("sweep",))).text
-    return f"{where} sweep {key}={_plain(value)}"
+    return document.origin(next(known, ("sweep",)))
 
 
 def _refuse_doubles(variants: list[Variant], document: Document) -> None:

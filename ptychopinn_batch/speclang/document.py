@@ -7,7 +7,7 @@ out to be wrong is then blamed on the override that wrote it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ class Document:
     def complaint(self, path: KeyPath, what: str, mend: str) -> Complaint:
         return Complaint(self.where(path), what, mend, self.origin(path).line)
 
-    def with_value(self, key: str, value: Any, origin: str) -> Document:
+    def with_value(self, key: str, value: Any, origin: str, line: int = 0) -> Document:
         """This document with the value of one dotted key replaced; `origin` names the key."""
         data, path = copy.deepcopy(self.data), key_path(key, origin)
         origins = {p: o for p, o in self.origins.items() if p[: len(path)] != path}
@@ -82,15 +82,19 @@ class Document:
         for depth, part in enumerate(path[:-1]):
             inner = _get(holder, part, path[:depth], origin)
             if inner is None:
-                inner = {}
+                inner = [] if isinstance(path[depth + 1], int) else {}
                 _put(holder, part, inner, path[:depth], origin)
-                origins[path[: depth + 1]] = Origin(origin, key)
+                origins[path[: depth + 1]] = Origin(origin, key, line)
             holder = inner
         _put(holder, path[-1], value, path[:-1], origin)
-        origins[path] = Origin(origin, key)
+        origins[path] = Origin(origin, key, line)
         if len(path) == 3 and path[0] == "scans":
             holder.pop(ALTERNATIVES.get(str(path[-1])), None)
         return replace(self, data=data, origins=origins)
+
+    def complaining(self, complaints: Iterable[Complaint]) -> Document:
+        """This document with more mistakes to be told when it is checked."""
+        return replace(self, complaints=(*self.complaints, *complaints))
 
     def profile_names(self) -> tuple[str, ...]:
         profiles = self.data.get("profiles")
@@ -153,8 +157,8 @@ def key_path(key: str, origin: str) -> KeyPath:
 def _get(holder: Any, part: str | int, path: KeyPath, origin: str) -> Any:
     if isinstance(holder, dict):
         return holder.get(str(part))
-    if isinstance(holder, list) and isinstance(part, int) and part < len(holder):
-        return holder[part]
+    if isinstance(holder, list) and isinstance(part, int) and part <= len(holder):
+        return holder[part] if part < len(holder) else None
     raise _no_place(holder, part, path, origin)
 
 
