@@ -19,7 +19,7 @@ from hpc.fsio import write_atomic
 from hpc.process import Process
 from hpc.record import Record
 
-__all__ = ["Lease", "Owner", "current_user"]
+__all__ = ["Lease", "Owner", "current_user", "holder"]
 
 
 class Owner(Record):
@@ -50,24 +50,24 @@ class Lease:
         Raises LockedError, "<what> by <owner>", when it is held by someone else.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._owner_file = path.with_name(f"{path.name}.owner.json")
+        self._note = _note_beside(path)
         self._lock = FileLock(path, timeout=wait, thread_local=False)
         try:
             self._lock.acquire()
         except Timeout:
             raise LockedError(
-                f"{what} by {_named(self._owner_file)}",
+                f"{what} by {holder(path) or 'another process'}",
                 where=str(path),
                 mend="Wait until it has ended, or end it",
             ) from None
         owner = Owner(user=current_user(), process=Process.current(), since=time.time())
-        write_atomic(self._owner_file, owner.model_dump_json(), durable=False)
+        write_atomic(self._note, owner.model_dump_json(), durable=False)
 
     def release(self) -> None:
         """Give the lock back; harmless when it was given back before."""
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
-                self._owner_file.unlink(missing_ok=True)
+                self._note.unlink(missing_ok=True)
             self._lock.release()
 
     def __enter__(self) -> Lease:
@@ -77,9 +77,14 @@ class Lease:
         self.release()
 
 
-def _named(owner_file: Path) -> str:
+def holder(path: Path) -> Owner | None:
+    """Who holds the lock at `path`, by the note beside it; None where nobody is known to."""
     try:
-        owner = Owner.model_validate_json(owner_file.read_bytes())
+        owner = Owner.model_validate_json(_note_beside(path).read_bytes())
     except (OSError, ValidationError):
-        return "another process"
-    return "another process" if owner.process.is_alive() is False else str(owner)
+        return None
+    return None if owner.process.is_alive() is False else owner
+
+
+def _note_beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.owner.json")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
@@ -32,6 +32,7 @@ __all__ = [
     "TaskState",
     "append",
     "fold",
+    "folded_state",
     "read_entries",
     "read_state",
     "read_states",
@@ -109,8 +110,8 @@ _entries: TypeAdapter[list[Entry]] = TypeAdapter(
 )
 
 
-class TaskState(Record):
-    """What the records of one task come to."""
+class TaskState(NamedTuple):
+    """What the records of one task come to. A named tuple, for thousands are made at once."""
 
     status: Status = "pending"
     key: str | None = None  # of the last attempt, or of the place in the queue
@@ -147,11 +148,11 @@ def fold(entries: Iterable[Entry]) -> TaskState:
     """The state that records come to, in the order they were written. Pure."""
     state = TaskState()
     for entry in entries:
-        state = state.model_copy(update=_change(state, entry))
+        state = state._replace(**_change(state, entry))
     return state
 
 
-def _change(state: TaskState, entry: Entry) -> dict[str, object]:
+def _change(state: TaskState, entry: Entry) -> dict[str, Any]:
     match entry:
         case Queued():
             return {**_FRESH, "key": entry.key, "job": entry.job, "queued": entry.at}
@@ -165,7 +166,7 @@ def _change(state: TaskState, entry: Entry) -> dict[str, object]:
             return {**_FRESH, "status": "blocked", "cause": entry.cause, "ended": entry.at}
 
 
-_FRESH: dict[str, object] = {
+_FRESH: dict[str, Any] = {
     "status": "pending",
     "cause": None,
     "error": None,
@@ -178,7 +179,7 @@ _FRESH: dict[str, object] = {
 }
 
 
-def _start(state: TaskState, entry: Started) -> dict[str, object]:
+def _start(state: TaskState, entry: Started) -> dict[str, Any]:
     """A new attempt. A wish to cancel from before it still holds: only a new queueing ends it."""
     return {
         **_FRESH,
@@ -194,7 +195,7 @@ def _start(state: TaskState, entry: Started) -> dict[str, object]:
     }
 
 
-def _end(state: TaskState, entry: Ended) -> dict[str, object]:
+def _end(state: TaskState, entry: Ended) -> dict[str, Any]:
     if entry.attempt != state.attempt or state.status == "done":
         return {}  # a late word on an attempt that was given up, or that had succeeded after all
     if entry.outcome == "done":
@@ -204,11 +205,11 @@ def _end(state: TaskState, entry: Ended) -> dict[str, object]:
         }
     if state.cancel:
         return {"status": "cancelled", "cause": state.cancel, "ended": entry.at}
-    details: dict[str, object] = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
+    details: dict[str, Any] = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
     return {"status": entry.outcome, "ended": entry.at, **details}
 
 
-def _cancel(state: TaskState, entry: CancelAsked) -> dict[str, object]:
+def _cancel(state: TaskState, entry: CancelAsked) -> dict[str, Any]:
     by = f"by {entry.by}"
     if state.status == "running":
         return {"cancel": by}
@@ -228,9 +229,9 @@ def settle(state: TaskState) -> TaskState:
     if alive or (alive is None and not state.cancel):
         return state
     if state.cancel:
-        return state.model_copy(update={"status": "cancelled", "cause": state.cancel})
+        return state._replace(status="cancelled", cause=state.cancel)
     cause = f"its process ({state.process}) is gone"
-    return state.model_copy(update={"status": "killed", "cause": cause})
+    return state._replace(status="killed", cause=cause)
 
 
 def append(path: Path, entry: Entry) -> None:
@@ -267,17 +268,22 @@ def _one_by_one(path: Path, lines: Sequence[tuple[int, str]]) -> list[Entry]:
     return entries
 
 
+def folded_state(path: Path) -> TaskState:
+    """What the records in a file come to, "unknown" where they are damaged; not settled."""
+    try:
+        return fold(read_entries(path))
+    except StateError as error:
+        return TaskState(status="unknown", cause=str(error))
+
+
 def read_state(run: RunPaths, task_id: str) -> TaskState:
     """The settled state of one task; "unknown", with the reason, where its ledger is damaged."""
     path = run.ledger(task_id)
-    try:
-        state = fold(read_entries(path))
-        if settle(state) is state:
-            return state
-        # Its process is gone, but it may have written its end since we read: nobody writes now.
-        return settle(fold(read_entries(path)))
-    except StateError as error:
-        return TaskState(status="unknown", cause=str(error))
+    state = folded_state(path)
+    if settle(state) is state:
+        return state
+    # Its process is gone, but it may have written its end since we read: nobody writes now.
+    return settle(folded_state(path))
 
 
 def read_states(run: RunPaths, task_ids: Iterable[str]) -> dict[str, TaskState]:

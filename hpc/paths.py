@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hpc.errors import UserError
@@ -26,51 +27,51 @@ class RunPaths:
         except ValueError as error:
             raise UserError(str(error), where="name of the run") from None
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         return self.root / self.name
 
-    @property
+    @cached_property
     def spec(self) -> Path:
         return self.folder / "spec.yaml"
 
-    @property
+    @cached_property
     def resolved(self) -> Path:
         return self.folder / "spec.resolved.json"
 
-    @property
+    @cached_property
     def plan(self) -> Path:
         return self.folder / "plan.json"
 
-    @property
+    @cached_property
     def report(self) -> Path:
         return self.folder / "report.html"
 
-    @property
+    @cached_property
     def lock(self) -> Path:
         return self.folder / "run.lock"
 
-    @property
+    @cached_property
     def ledger_folder(self) -> Path:
         return self.folder / "ledger"
 
-    @property
+    @cached_property
     def task_folder(self) -> Path:
         return self.folder / "tasks"
 
-    @property
+    @cached_property
     def log_folder(self) -> Path:
         return self.folder / "logs"
 
-    @property
+    @cached_property
     def heartbeat_folder(self) -> Path:
         return self.folder / "heartbeats"
 
-    @property
+    @cached_property
     def lock_folder(self) -> Path:
         return self.folder / "locks"
 
-    @property
+    @cached_property
     def stores(self) -> Path:
         return self.root / ".stores"
 
@@ -104,6 +105,10 @@ class RunPaths:
 
     def result(self, variant: str, scan: str) -> Path:
         return self.folder / "results" / variant / scan
+
+    def others(self) -> tuple[str, ...]:
+        """The names of the submitted runs in the same folder."""
+        return tuple(sorted(plan.parent.name for plan in self.root.glob(f"[!.]*/{self.plan.name}")))
 
     def create(self) -> None:
         """Make the folders that tasks write in."""

@@ -44,9 +44,9 @@ class TaskQueue:
 
     def take(self, task_id: str) -> None:
         """The task starts, or will not: it is neither ready nor waiting any more."""
-        if not self._unmet.pop(task_id, {task_id}):
-            index = self._index[task_id]
-            del self._ready[bisect.bisect_left(self._ready, index)]
+        unmet = self._unmet.pop(task_id, None)
+        if unmet is not None and not unmet:
+            del self._ready[bisect.bisect_left(self._ready, self._index[task_id])]
 
     def put_back(self, task_id: str) -> None:
         """A taken task is ready again."""

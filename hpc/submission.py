@@ -15,7 +15,7 @@ from hpc.plan import Action, Decision, check_graph, decide
 from hpc.record import Record
 from hpc.task import Task
 
-__all__ = ["PlannedTask", "RunPlan", "Submission", "plan_run", "record_submission"]
+__all__ = ["PlannedTask", "RunPlan", "Submission", "plan_run", "record_submission", "record_task"]
 
 
 class PlannedTask(Record):
@@ -74,10 +74,15 @@ def record_submission(run: RunPaths, submission: Submission) -> None:
     run.create()
     write_atomic(run.plan, describe(submission.decisions).model_dump_json(indent=1))
     for task in submission.of("run"):
-        # Before the task file: a kill in between leaves a task whose change can still be told.
-        if submission.states[task.id].status != "pending":
-            append(run.ledger(task.id), Queued(key=task.key))
-        _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
+        record_task(run, task, again=submission.states[task.id].status != "pending")
+
+
+def record_task(run: RunPaths, task: Task, *, again: bool) -> None:
+    """Write one task that is to run; `again` when its last attempt, or a cancel, is void now."""
+    # Before the task file: a kill in between leaves a task whose change can still be told.
+    if again:
+        append(run.ledger(task.id), Queued(key=task.key))
+    _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
 
 
 def describe(decisions: Iterable[Decision]) -> RunPlan:

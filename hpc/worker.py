@@ -27,8 +27,8 @@ from hpc.causes import cause_of, is_disk_full, last_lines
 from hpc.context import Requeue, TaskContext
 from hpc.errors import LockedError, UserError
 from hpc.fsio import read_json
-from hpc.ledger import Ended, Started, append, fold, read_entries
 from hpc.lease import Lease
+from hpc.ledger import Ended, Started, append, fold, read_entries
 from hpc.paths import RunPaths
 from hpc.process import Process
 from hpc.record import explain

@@ -56,12 +56,13 @@ def _commands(run: RunPaths, submission: Submission) -> tuple[Command, ...]:
     tasks = [decision.task for decision in submission.decisions]
     done = {task.id for task in submission.of("skip")}
     queue = TaskQueue(tasks, done)
-    for task in submission.of("wait"):
-        if submission.states[task.id].status == "unknown":
-            queue.fail(task.id)
-        else:
-            queue.take(task.id)
-            queue.succeed(task.id)
+    for waiting in submission.of("wait"):
+        state = submission.states[waiting.id]
+        if state.status == "unknown":
+            queue.fail(waiting.id)
+        elif state.key == waiting.key:  # with other settings it would run once more
+            queue.take(waiting.id)
+            queue.succeed(waiting.id)
     commands: list[Command] = []
     while (task := next(queue.ready(), None)) is not None:
         after = tuple(need for need in task.needs if need not in done)

@@ -1,0 +1,198 @@
+"""One worker process under watch: is it gone, is its time up, how does one end it.
+
+A worker is either a child of this process, or was adopted: started by a submit that died since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from hpc.executors.room import visible_gpus
+from hpc.ledger import Ended, Outcome, TaskState, read_state
+from hpc.paths import RunPaths
+from hpc.process import Process, kill_group
+from hpc.resources import format_duration
+from hpc.task import Task
+from hpc.worker import Exit
+
+__all__ = ["Adopted", "Child", "Watched", "end_of"]
+
+# Seconds between two looks at the ledger of a worker on another host.
+REMOTE_INTERVAL = 2.0
+
+
+class Watched(ABC):
+    """A worker and the clock against it; times are monotonic seconds."""
+
+    def __init__(
+        self, task: Task, key: str | None, pid: int, started: float, gpus: Sequence[str]
+    ) -> None:
+        self.task = task
+        self.key = key  # of the settings it runs with: an adopted one may have older ones
+        self.pid = pid
+        self.gpus = tuple(gpus)
+        self.timed_out = False
+        self.ledger_size = 0  # as last looked at
+        self._deadline = started + task.resources.time.total_seconds()
+        self._kill_at = math.inf
+        self._asked = False
+
+    def enforce(self, now: float, grace: float) -> None:
+        """End the worker when its time is up, and harder when it takes no notice."""
+        if now >= self._deadline and not self._asked:
+            self.timed_out = True
+            self.ask_to_stop(now, grace)
+        if now >= self._kill_at:
+            self.kill()
+
+    def ask_to_stop(self, now: float, grace: float) -> None:
+        """Ask once with SIGTERM; `enforce` kills after the grace time."""
+        if not self._asked:
+            self._asked = True
+            self._kill_at = now + grace
+            self.signal(signal.SIGTERM)
+
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether the process has ended."""
+
+    @abstractmethod
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the worker itself: what it has started is its own to end."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End the worker and all that it has started, now."""
+
+    @abstractmethod
+    def reap(self) -> int | None:
+        """Leave nothing of an ended worker; its exit status where it is known."""
+
+
+class Child(Watched):
+    """A worker that this process started, the leader of a process group of its own."""
+
+    def __init__(
+        self, task: Task, process: subprocess.Popen[bytes], gpus: Sequence[str] = ()
+    ) -> None:
+        super().__init__(task, task.key, process.pid, time.monotonic(), gpus)
+        self._process = process
+
+    @classmethod
+    def start(
+        cls,
+        task: Task,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        gpus: Sequence[str] = (),
+    ) -> Child:
+        """Start a worker that outlives this process, should it be killed."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        return cls(task, process, gpus)
+
+    def is_gone(self) -> bool:
+        # Without reaping: until then its group keeps its number, and can be ended safely.
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, options) is not None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        kill_group(self.pid)
+
+    def reap(self) -> int | None:
+        self.kill()
+        return self._process.wait()
+
+
+class Adopted(Watched):
+    """A worker somebody else started, known by the record of its start."""
+
+    def __init__(self, run: RunPaths, task: Task, state: TaskState) -> None:
+        if state.process is None:
+            raise ValueError(f"{task.id} has no process to adopt")
+        age = time.time() - (state.started or time.time())
+        gpus = _gpus_of(state.process) if task.resources.gpus else ()
+        super().__init__(task, state.key, state.process.pid, time.monotonic() - age, gpus)
+        self._run = run
+        self._process = state.process
+        self._looked = -math.inf
+
+    def is_gone(self) -> bool:
+        alive = self._process.is_alive()
+        return self._is_over_elsewhere() if alive is None else not alive
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send(number)
+
+    def kill(self) -> None:
+        if self._process.is_alive():
+            kill_group(self.pid)
+
+    def reap(self) -> None:
+        return None
+
+    def _is_over_elsewhere(self) -> bool:
+        """On another host only the ledger can tell."""
+        if time.monotonic() - self._looked < REMOTE_INTERVAL:
+            return False
+        self._looked = time.monotonic()
+        return read_state(self._run, self.task.id).status != "running"
+
+
+def end_of(watched: Watched, status: int | None, state: TaskState) -> Ended | None:
+    """The record that an ended worker left unwritten; None where nothing is missing. Pure.
+
+    `state` is what the ledger says, not yet settled.
+    """
+    limit = format_duration(watched.task.resources.time)
+    if state.status == "running" and state.pid == watched.pid:
+        if watched.timed_out:
+            return _end(state, "timed_out", f"timed out after {limit}")
+        if status == Exit.DISK_FULL:
+            return _end(state, "failed", "no space left on the disk")
+        return _end(state, "killed", _how(watched, status))
+    if state.status == "pending" and status is not None:
+        return _end(state, "failed", f"the worker did not begin: {_how(watched, status)}")
+    return None
+
+
+def _end(state: TaskState, outcome: Outcome, cause: str) -> Ended:
+    return Ended(attempt=state.attempt, outcome=outcome, cause=cause)
+
+
+def _how(watched: Watched, status: int | None) -> str:
+    if status is None:
+        return f"its process (pid {watched.pid}) is gone"
+    if status >= 0:
+        return f"its process ended with status {status} and left no record"
+    name = signal.Signals(-status).name
+    hint = ", perhaps by the system for want of memory" if name == "SIGKILL" else ""
+    return f"by {name}{hint}"
+
+
+def _gpus_of(process: Process) -> tuple[str, ...]:
+    """The GPUs an adopted worker was given, so that no other gets them."""
+    with contextlib.suppress(psutil.Error):
+        return visible_gpus(psutil.Process(process.pid).environ()) if process.is_local else ()
+    return ()

@@ -1,0 +1,254 @@
+"""How a run stands: its plan, ledgers and heartbeats as one table. Reads only, and reads little."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from pydantic import Field, computed_field
+
+from hpc.errors import UserError
+from hpc.fsio import read_json
+from hpc.heartbeat import Heartbeat, read_heartbeat
+from hpc.lease import holder
+from hpc.ledger import Status, TaskState, folded_state, read_state, settle
+from hpc.paths import RunPaths
+from hpc.record import Record
+from hpc.submission import PlannedTask, RunPlan
+
+__all__ = ["Row", "RunStatus", "StageSummary", "StatusReader", "estimate", "read_status"]
+
+# States from which a task goes on by itself, or with the next submit.
+UNFINISHED: frozenset[Status] = frozenset({"pending", "running", "requeued"})
+
+
+NEW = TaskState()
+
+
+class Row(Record):
+    """How one task stands. Durations in seconds; `progress` from 0 to 1."""
+
+    id: str
+    stage: str
+    status: Status
+    attempt: int = 0
+    cause: str | None = None
+    tail: tuple[str, ...] = ()
+    progress: float | None = None
+    step: int | None = None
+    total: int | None = None
+    figures: dict[str, float | str] = Field(default_factory=dict)
+    seconds: float | None = None
+    eta: float | None = None
+    host: str | None = None
+    pid: int | None = None
+    job: str | None = None
+
+
+class StageSummary(Record):
+    """The tasks of one stage, counted by status."""
+
+    stage: str
+    counts: dict[str, int]
+
+
+class RunStatus(Record):
+    """How a run stands at one moment; `at` in seconds since 1970."""
+
+    run: str
+    at: float
+    submitter: str | None  # who is at work on the run right now; None where nobody holds its lock
+    rows: tuple[Row, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of tasks by status."""
+        return _counted(self.rows)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def stages(self) -> tuple[StageSummary, ...]:
+        """The stages in plan order."""
+        names = dict.fromkeys(row.stage for row in self.rows)
+        return tuple(
+            StageSummary(stage=name, counts=_counted(r for r in self.rows if r.stage == name))
+            for name in names
+        )
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def eta(self) -> float | None:
+        """Seconds until all is over, at the pace so far; None while it cannot be said."""
+        return estimate(self.rows)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is pending or running."""
+        return not any(row.status in UNFINISHED for row in self.rows)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every task succeeded."""
+        return all(row.status == "done" for row in self.rows)
+
+    def to_json(self) -> str:
+        """The whole of it as JSON, for programs."""
+        return self.model_dump_json(indent=1)
+
+
+class StatusReader:
+    """Reads the status of a run again and again, each time only what has changed."""
+
+    def __init__(self, run: RunPaths) -> None:
+        self._run = run
+        self._plan: tuple[tuple[int, int], RunPlan] | None = None
+        self._states: dict[str, tuple[tuple[int, int], TaskState]] = {}
+
+    def read(self) -> RunStatus:
+        """The status now. Raises UserError when the run was never submitted."""
+        plan = self._read_plan()
+        self._read_ledgers({f"{task.id}.jsonl": task.id for task in plan.tasks})
+        now = time.time()
+        owner = holder(self._run.lock)
+        return RunStatus(
+            run=self._run.name,
+            at=now,
+            submitter=str(owner) if owner else None,
+            rows=tuple(self._row(task, now) for task in plan.tasks),
+        )
+
+    def _read_plan(self) -> RunPlan:
+        try:
+            signature = _signature(self._run.plan.stat())
+        except FileNotFoundError:
+            raise _no_such_run(self._run) from None
+        if self._plan is None or self._plan[0] != signature:
+            self._plan = signature, read_json(self._run.plan, RunPlan)
+        return self._plan[1]
+
+    def _read_ledgers(self, wanted: dict[str, str]) -> None:
+        with os.scandir(self._run.ledger_folder) as entries:
+            for entry in entries:
+                task_id = wanted.get(entry.name)
+                if task_id is None:
+                    continue
+                signature = _signature(entry.stat())
+                known = self._states.get(task_id)
+                if known is None or known[0] != signature:
+                    self._states[task_id] = signature, folded_state(Path(entry.path))
+
+    def _row(self, task: PlannedTask, now: float) -> Row:
+        _, state = self._states.get(task.id, (None, NEW))
+        if settle(state) is not state:
+            state = read_state(self._run, task.id)
+        if state.status == "running":
+            return _running(task, state, read_heartbeat(self._run.heartbeat(task.id)), now)
+        return _resting(task, state)
+
+
+def read_status(run: RunPaths) -> RunStatus:
+    """The status of a run now. Raises UserError when it was never submitted."""
+    return StatusReader(run).read()
+
+
+def estimate(rows: Sequence[Row]) -> float | None:
+    """Seconds until all of the rows are over, at the pace so far. Pure.
+
+    The work left, by the mean duration of each stage, shared by as many tasks as run now; None
+    while some stage has work left and nothing to judge it by.
+    """
+    work = 0.0
+    for stage in {row.stage for row in rows}:
+        members = [row for row in rows if row.stage == stage]
+        left = [row for row in members if row.status in UNFINISHED]
+        mean = _mean_duration(members)
+        if left and mean is None:
+            return None
+        work += sum(_left_of(row, mean or 0.0) for row in left)
+    running = sum(row.status == "running" for row in rows)
+    return work / max(running, 1)
+
+
+def _mean_duration(rows: Iterable[Row]) -> float | None:
+    """Of what is done; else of what runs and can tell how long it will take."""
+    rows = tuple(rows)
+    done = [row.seconds for row in rows if row.status == "done" and row.seconds is not None]
+    told = [
+        row.seconds + row.eta for row in rows if row.seconds is not None and row.eta is not None
+    ]
+    durations = done or told
+    return fmean(durations) if durations else None
+
+
+def _left_of(row: Row, mean: float) -> float:
+    return row.eta if row.eta is not None else max(0.0, mean - (row.seconds or 0.0))
+
+
+def _running(task: PlannedTask, state: TaskState, beat: Heartbeat | None, now: float) -> Row:
+    row = Row(
+        id=task.id,
+        stage=task.stage,
+        status="running",
+        attempt=state.attempt,
+        cause=f"asked to stop {state.cancel}" if state.cancel else None,
+        seconds=max(0.0, now - (state.started or now)),
+        host=state.host,
+        pid=state.pid,
+        job=state.job,
+    )
+    if beat is None or beat.attempt != state.attempt:  # of an earlier attempt
+        return row
+    return row.model_copy(
+        update={
+            "progress": beat.progress,
+            "step": beat.step,
+            "total": beat.total,
+            "figures": beat.figures,
+            "eta": beat.remaining(now),
+        }
+    )
+
+
+def _resting(task: PlannedTask, state: TaskState) -> Row:
+    """A task that does not run. What an older key came to says nothing about this one."""
+    if state.done_key == task.key:
+        status: Status = "done"
+    elif state.key is not None and state.key != task.key:
+        return Row(id=task.id, stage=task.stage, status="pending", attempt=state.attempt)
+    else:
+        status = state.status
+    return Row(
+        id=task.id,
+        stage=task.stage,
+        status=status,
+        attempt=state.attempt,
+        cause=None if status == "done" else state.cause,
+        tail=state.tail,
+        progress=1.0 if status == "done" else None,
+        seconds=state.seconds,
+        host=state.host,
+        pid=state.pid,
+        job=state.job,
+    )
+
+
+def _counted(rows: Iterable[Row]) -> dict[str, int]:
+    return dict(Counter(row.status for row in rows))
+
+
+def _signature(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _no_such_run(run: RunPaths) -> UserError:
+    others = ", ".join(run.others()) or "none"
+    return UserError(
+        f"no run named {run.name!r} has been submitted",
+        where=str(run.root),
+        mend=f"Runs in this folder: {others}",
+    )
