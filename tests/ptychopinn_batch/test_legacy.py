@@ -1,0 +1,445 @@
+"""The legacy bridge: PtychoPINN's params.cfg, filled before a task touches data.
+
+`tests/data/params_cfg_*.json` hold values observed from PtychoPINN's own bridge: what params.cfg
+starts with, and what it holds after one training configuration was written to it.
+"""
+
+import json
+import operator
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hpc.context import TaskContext
+from hpc.errors import UserError
+from hpc.paths import RunPaths
+from hpc.resources import Resources
+from hpc.task import make_task
+from ptychopinn_batch import legacy
+from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.jobspec import CnnSettings, Infer, Model, Scan, Train, UnrolledSettings
+from ptychopinn_batch.legacy import LegacySettings, Measured, bridge
+from ptychopinn_batch.legacy.table import DEFAULTS, TABLE, Row
+from ptychopinn_batch.stages.params import (
+    InferParams,
+    PackageParams,
+    PrepareParams,
+    ScanContent,
+    TrainParams,
+)
+
+DATA = Path(__file__).parents[1] / "data"
+SOURCE = Path(legacy.__file__).parents[1]
+DERIVED = {"bigN", "padding_size", "padded_size"}
+OBSERVED_TRAINING = LegacySettings(
+    purpose="training",
+    cnn=CnnSettings(gridsize=2),
+    first_frames=1000,
+    seed=42,
+    train_file="data/train.npz",
+    test_file="data/test.npz",
+    output="out",
+)
+FULL = LegacySettings(
+    purpose="training",
+    data=Measured(frame_size=128, frames=516, photons=461_213.0),
+    cnn=CnnSettings(
+        n=128, gridsize=3, filters_scale=1, amplitude_activation="swish", probe_big=False
+    ),
+    train=Train(epochs=7, loss="mae", weight_decay=0.01, clip_norm=0.5, frames_per_region=100),
+    first_frames=516,
+    seed=3,
+    train_file="store",
+    test_file="other",
+    model="package",
+    output="out",
+)
+
+
+def observed(name: str) -> dict:
+    return json.loads((DATA / f"params_cfg_{name}.json").read_text())["values"]
+
+
+def without(values: dict, keys: set[str]) -> dict:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def rows_of(purpose: str) -> list[Row]:
+    classes = {"ModelConfig", f"{purpose.title()}Config"}
+    return [row for row in TABLE if classes & set(row.classes)]
+
+
+@pytest.fixture(autouse=True)
+def untouched(monkeypatch):
+    """A dictionary as at the start of a process, on a machine without PtychoPINN."""
+    monkeypatch.setattr(bridge, "cfg", dict(DEFAULTS))
+    monkeypatch.setitem(sys.modules, "ptycho", None)
+
+
+def test_starts_with_the_defaults_of_params_cfg():
+    assert observed("defaults") == DEFAULTS
+
+
+def test_fills_what_the_bridge_of_ptychopinn_fills():
+    filled = legacy.populate(OBSERVED_TRAINING)
+    assert without(filled, DERIVED) == observed("training")
+    assert without(bridge.cfg, DERIVED) == observed("training")
+
+
+def test_sizes_are_derived_from_what_was_filled():
+    filled = legacy.populate(OBSERVED_TRAINING)
+    assert {key: filled[key] for key in DERIVED} == {
+        "bigN": 64 + 4,
+        "padding_size": 4 + 10,
+        "padded_size": 64 + 4 + 10,
+    }
+
+
+@pytest.mark.parametrize("purpose", ["training", "inference"])
+def test_no_two_rows_fill_the_same_field_or_key(purpose):
+    rows = rows_of(purpose)
+    for names in (Counter(row.field for row in rows), Counter(row.key for row in rows)):
+        assert max(names.values()) == 1
+
+
+def test_every_row_takes_a_setting_that_exists():
+    sections = {"data": Measured, "cnn": CnnSettings, "train": Train}
+    for row in filter(lambda row: row.ours, TABLE):
+        section, _, name = row.ours.rpartition(".")
+        assert name in sections.get(section, LegacySettings).model_fields, row.ours
+
+
+@pytest.mark.parametrize("purpose", ["training", "inference"])
+def test_settings_go_there_and_back(purpose):
+    filled = legacy.populate(FULL.model_copy(update={"purpose": purpose}))
+    for row in (row for row in rows_of(purpose) if row.ours and row.rule is None):
+        assert filled[row.key] == operator.attrgetter(row.ours)(FULL), row
+
+
+def test_renamed_keys_are_those_of_ptychopinn():
+    assert {row.field: row.key for row in TABLE if row.renamed} == {
+        "object_big": "object.big",
+        "probe_big": "probe.big",
+        "probe_mask": "probe.mask",
+        "probe_trainable": "probe.trainable",
+        "intensity_scale_trainable": "intensity_scale.trainable",
+        "positions_provided": "positions.provided",
+        "output_dir": "output_prefix",
+        "train_data_file": "train_data_file_path",
+        "test_data_file": "test_data_file_path",
+    }
+
+
+@pytest.mark.parametrize(
+    ("loss", "mode", "nll", "mae"),
+    [("poisson", "poisson", 1.0, 0.0), ("mae", "mae", 0.0, 1.0), ("amplitude", "mae", 0.0, 1.0)],
+)
+def test_a_loss_is_a_mode_and_two_weights(loss, mode, nll, mae):
+    filled = legacy.populate(LegacySettings(purpose="training", train=Train(loss=loss)))
+    assert [filled[k] for k in ("torch_loss_mode", "nll_weight", "mae_weight")] == [mode, nll, mae]
+
+
+@pytest.mark.parametrize(("frames", "batch"), [(4, 4), (100, 64), (256, 256)])
+def test_a_batch_is_the_largest_power_of_two_of_a_region(frames, batch):
+    train = Train(frames_per_region=frames)
+    assert legacy.populate(LegacySettings(purpose="training", train=train))["batch_size"] == batch
+
+
+@pytest.mark.parametrize(("gridsize", "neighbours"), [(1, 4), (2, 4), (3, 9)])
+def test_there_are_as_many_neighbours_as_a_group_needs(gridsize, neighbours):
+    settings = LegacySettings(purpose="inference", cnn=CnnSettings(gridsize=gridsize))
+    assert legacy.populate(settings)["neighbor_count"] == neighbours
+
+
+@pytest.mark.parametrize("purpose", ["training", "inference"])
+def test_the_dose_is_the_measured_one_and_sets_the_intensity_scale(purpose):
+    data = Measured(frame_size=64, frames=10, photons=1e6)
+    filled = legacy.populate(LegacySettings(purpose=purpose, data=data))
+    assert filled["nphotons"] == 1e6
+    assert filled["intensity_scale"] == pytest.approx(1e3 / 32)
+
+
+def test_without_measured_frames_there_is_no_intensity_scale():
+    assert "intensity_scale" not in legacy.populate(LegacySettings(purpose="training"))
+
+
+def test_none_never_clears():
+    legacy.populate(FULL)
+    filled = legacy.populate(LegacySettings(purpose="training"))
+    assert filled["n_subsample"] == 516
+    assert filled["gradient_clip_val"] == 0.5
+    assert filled["intensity_scale"] == pytest.approx(2 * 461_213**0.5 / 128)
+
+
+def test_the_default_of_inference_is_all_frames():
+    legacy.populate(LegacySettings(purpose="inference"))
+    assert "n_groups" not in bridge.cfg
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data_source", "guess", "one of lines, grf, .*generic"),
+        ("realspace_mae_weight", 0.5, "above 0 where realspace_mae_weight is"),
+        ("nll_weight", 1.5, "from 0 to 1"),
+        ("batch_size", 48, "a power of two"),
+        ("nphotons", 0.0, "above 0"),
+        ("neighbor_count", 3, "at least gridsize"),
+        ("gaussian_smoothing_sigma", -1.0, "0 or above"),
+    ],
+)
+def test_values_that_break_a_rule_are_refused(key, value, message):
+    values = {**DEFAULTS, key: value}
+    with pytest.raises(UserError, match=rf"params\.cfg .*{message}"):
+        bridge.check(values)
+
+
+def test_the_defaults_break_no_rule():
+    bridge.check(DEFAULTS)
+
+
+def test_a_refusal_changes_nothing():
+    bridge.cfg["data_source"] = "guess"
+    before = dict(bridge.cfg)
+    with pytest.raises(UserError, match="data_source"):
+        legacy.populate(FULL)
+    assert bridge.cfg == before
+
+
+def test_a_group_larger_than_the_scan_is_refused():
+    few = Measured(frame_size=64, frames=3, photons=1e6)
+    settings = LegacySettings(purpose="training", data=few, cnn=CnnSettings(gridsize=2))
+    with pytest.raises(UserError, match=r"model\.cnn\.gridsize: a group has 4 frames.* only 3"):
+        legacy.populate(settings)
+
+
+# PtychoPINN as documented: a dictionary, configuration classes, and a bridge from these to it.
+FAKE_CONFIG = """
+import dataclasses, pathlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+KEYS = {"object_big": "object.big", "probe_big": "probe.big", "output_dir": "output_prefix",
+    "train_data_file": "train_data_file_path", "test_data_file": "test_data_file_path"}
+
+@dataclass(frozen=True)
+class ModelConfig:
+    N: int = 64
+    gridsize: int = 1
+    amp_activation: str = "sigmoid"
+    object_big: bool = True
+    probe_big: bool = True
+
+@dataclass
+class TrainingConfig:
+    model: ModelConfig
+    train_data_file: Optional[Path] = None
+    nphotons: float = 1e9
+    n_groups: Optional[int] = None
+    n_subsample: Optional[int] = None
+    nepochs: int = 50
+    output_dir: Path = Path("training_outputs")
+
+@dataclass
+class InferenceConfig:
+    model: ModelConfig
+    model_path: Path
+    test_data_file: Path
+    n_groups: Optional[int] = None
+    output_dir: Path = Path("inference_outputs")
+
+def update_legacy_dict(cfg, config):
+    assert all(isinstance(v, Path) for k, v in vars(config).items()
+        if k in ("train_data_file", "test_data_file", "model_path", "output_dir") and v is not None)
+    values = dataclasses.asdict(config)
+    values.update(values.pop("model"))
+    for name, value in values.items():
+        if value is not None:
+            cfg[KEYS.get(name, name)] = str(value) if isinstance(value, Path) else value
+    cfg["written by"] = "upstream's own bridge"
+"""
+FILL = """
+import json, sys
+from ptychopinn_batch.legacy import LegacySettings, bridge, populate
+from ptychopinn_batch.legacy.table import DEFAULTS
+filled = populate(LegacySettings.model_validate_json(sys.argv[1]))
+cfg = sys.modules["ptycho.params"].cfg if "ptycho.params" in sys.modules else None
+print(json.dumps({"filled": filled, "cfg": cfg, "ours": bridge.cfg,
+    "torch": "torch" in sys.modules}, default=repr))
+"""
+
+
+@pytest.fixture
+def fake_ptycho(tmp_path) -> Path:
+    """A `ptycho` package that a process can import."""
+    config = tmp_path / "ptycho" / "config"
+    config.mkdir(parents=True)
+    for folder in (config, config.parent):
+        (folder / "__init__.py").touch()
+    (config / "config.py").write_text(FAKE_CONFIG)
+    (config.parent / "params.py").write_text(f"cfg = {observed('defaults')!r}\ncfg['probe'] = []\n")
+    return tmp_path
+
+
+def fill_in_process(folder: Path, settings: LegacySettings) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, settings.model_dump_json()],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_fills_the_dictionary_of_an_importable_ptycho_by_its_own_bridge(fake_ptycho):
+    result = fill_in_process(fake_ptycho, FULL)
+    cfg = result["cfg"]
+    assert cfg["written by"] == "upstream's own bridge"
+    assert {k: cfg[k] for k in ("N", "gridsize", "amp_activation", "probe.big", "nepochs")} == {
+        "N": 128,
+        "gridsize": 3,
+        "amp_activation": "swish",
+        "probe.big": False,
+        "nepochs": 7,
+    }
+    assert cfg["nphotons"] == 461_213.0
+    assert cfg["train_data_file_path"] == "store"
+    assert cfg["intensity_scale"] == pytest.approx(2 * 461_213**0.5 / 128)
+    assert "weight_decay" not in cfg  # this version of ptycho has no such field
+    assert result["ours"] == DEFAULTS
+    assert not result["torch"]
+
+
+def test_what_is_returned_is_that_dictionary_as_far_as_json_holds_it(fake_ptycho):
+    result = fill_in_process(fake_ptycho, FULL)
+    assert result["cfg"].pop("probe") == []
+    assert without(result["filled"], DERIVED) == result["cfg"]
+    assert result["filled"]["bigN"] == 128 + 2 * 4
+
+
+def test_inference_goes_through_its_own_class_and_keeps_the_dose(fake_ptycho):
+    settings = FULL.model_copy(update={"purpose": "inference", "train": None})
+    cfg = fill_in_process(fake_ptycho, settings)["cfg"]
+    assert (cfg["model_path"], cfg["test_data_file_path"]) == ("package", "other")
+    assert cfg["nphotons"] == 461_213.0
+    assert cfg["nepochs"] == 60
+
+
+def test_a_ptycho_that_cannot_be_imported_is_left_alone(fake_ptycho):
+    (fake_ptycho / "ptycho" / "params.py").write_text("import no_such_module_at_all\n")
+    result = fill_in_process(fake_ptycho, OBSERVED_TRAINING)
+    assert result["cfg"] is None
+    assert without(result["filled"], DERIVED) == observed("training")
+
+
+def context(folder: Path, **extras: str) -> TaskContext:
+    run = RunPaths(folder, "run")
+    run.create()
+    resources = Resources.model_validate(
+        {"time": "00:10:00", "mem_gb": 1.0, "cpus": 1, "gpus": 0}, strict=False
+    )
+    task = make_task(
+        id="a-task",
+        stage="any",
+        entry="a.module:run",
+        revision=1,
+        params={},
+        extras=extras,
+        resources=resources,
+    )
+    return TaskContext(run, task)
+
+
+def kept(task: TaskContext) -> dict:
+    return json.loads(task.run.task_params("a-task").read_text())
+
+
+class Info:
+    """What a scan store says of itself."""
+
+    def __init__(self, n: int, frames: int, photons: float) -> None:
+        self.n, self.frames, self.photons = n, frames, photons
+
+
+NEW_CNN = Model(pretrained="none", architecture="cnn", cnn=CnnSettings(gridsize=2))
+
+
+def test_what_was_filled_is_kept_with_the_task(tmp_path):
+    task = context(tmp_path)
+    filled = legacy.enter(task, FULL)
+    assert kept(task) == filled
+    assert filled["N"] == 128
+
+
+def test_prepare_knows_its_file_and_how_many_frames_are_used(tmp_path):
+    task = context(tmp_path, path="/data/scan.npz")
+    scan = ScanContent.of(Scan(path="scan.npz", frames=300))
+    identity = {"sha256": "0" * 64, "size": 1}
+    params = PrepareParams.model_validate({"scan": scan, "input": identity, "store_schema": 1})
+    legacy.enter_prepare(task, params)
+    assert kept(task)["train_data_file_path"] == "/data/scan.npz"
+    assert kept(task)["n_subsample"] == 300
+
+
+def test_training_takes_the_mean_dose_of_all_frames_of_all_stores(tmp_path):
+    task = context(tmp_path)
+    params = TrainParams(
+        model=NEW_CNN, start=None, train=Train(loss="poisson"), stores=("a", "b"), seed=5
+    )
+    legacy.enter_training(task, params, [Info(64, 100, 1e6), Info(64, 300, 2e6)])
+    values = kept(task)
+    assert (values["nphotons"], values["n_groups"], values["N"]) == (1.75e6, 400, 64)
+    assert (values["gridsize"], values["subsample_seed"]) == (2, 5)
+    assert values["train_data_file_path"] == str(task.run.stores)
+
+
+def test_training_on_simulations_alone_has_no_dose(tmp_path):
+    task = context(tmp_path)
+    model = Model(pretrained="none", unrolled=UnrolledSettings())
+    params = TrainParams(model=model, start=None, train=Train(simulated=1.0), stores=(), seed=0)
+    legacy.enter_training(task, params, [])
+    assert "intensity_scale" not in kept(task)
+    assert "train_data_file_path" not in kept(task)
+
+
+def test_inference_knows_scan_model_and_result(tmp_path):
+    task = context(tmp_path, variant="default", scan="star", package="/models/shipped")
+    canvas = Canvas(x0=0, y0=0, height=100, width=100)
+    params = InferParams(
+        network="pretrained:x",
+        store="a",
+        infer=Infer(),
+        canvas=canvas,
+        tiles=(0, 1),
+        array_key="k",
+    )
+    legacy.enter_inference(task, params, Info(128, 516, 4e5), CnnSettings(n=128, gridsize=2))
+    values = kept(task)
+    assert values["test_data_file_path"] == str(task.run.store("a"))
+    assert values["model_path"] == "/models/shipped"
+    assert values["output_prefix"] == str(task.run.result("default", "star"))
+    assert (values["N"], values["gridsize"], values["nphotons"]) == (128, 2, 4e5)
+
+
+def test_packaging_knows_the_network(tmp_path):
+    task = context(tmp_path)
+    legacy.enter_package(task, PackageParams(network="key", model=NEW_CNN, train=Train(epochs=3)))
+    assert (kept(task)["gridsize"], kept(task)["nepochs"]) == (2, 3)
+
+
+def test_nothing_else_knows_the_legacy_dictionary():
+    legacy_words = re.compile(r"params\.cfg|\bptycho\.params|(from|import)\s+ptycho\b")
+    guilty = [
+        str(path.relative_to(SOURCE))
+        for package in ("ptychopinn_batch", "hpc")
+        for path in (SOURCE / package).rglob("*.py")
+        if legacy_words.search(path.read_text()) and "legacy" not in path.parts
+    ]
+    assert guilty == []
