@@ -73,6 +73,7 @@ class StopWish:
         """Take the stop signals from now on, in this process and not in those it forks."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # held back by who started us
         # A data-loading process that ignores SIGTERM could not be ended by its parent.
         os.register_at_fork(after_in_child=_restore_signals)
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,7 @@ from hpc.paths import RunPaths
 from hpc.process import Process, kill_group
 from hpc.resources import format_duration
 from hpc.task import Task
-from hpc.worker import Exit
+from hpc.worker import STOP_SIGNALS, Exit
 
 __all__ = ["Adopted", "Child", "Watched", "end_of"]
 
@@ -98,7 +98,7 @@ class Child(Watched):
         gpus: Sequence[str] = (),
     ) -> Child:
         """Start a worker that outlives this process, should it be killed."""
-        with log.open("ab") as output:
+        with log.open("ab") as output, _stop_signals_held_back():
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -165,16 +165,30 @@ def end_of(watched: Watched, status: int | None, state: TaskState) -> Ended | No
 
     `state` is what the ledger says, not yet settled.
     """
-    limit = format_duration(watched.task.resources.time)
-    if state.status == "running" and state.pid == watched.pid:
-        if watched.timed_out:
-            return _end(state, "timed_out", f"timed out after {limit}")
-        if status == Exit.DISK_FULL:
-            return _end(state, "failed", "no space left on the disk")
-        return _end(state, "killed", _how(watched, status))
-    if state.status == "pending" and status is not None:
+    began = state.status == "running" and state.pid == watched.pid
+    if not began and (state.status != "pending" or status is None):
+        return None
+    if watched.timed_out:
+        limit = format_duration(watched.task.resources.time)
+        return _end(state, "timed_out", f"timed out after {limit}")
+    if status == Exit.DISK_FULL:
+        return _end(state, "failed", "no space left on the disk")
+    if not began:
         return _end(state, "failed", f"the worker did not begin: {_how(watched, status)}")
-    return None
+    return _end(state, "killed", _how(watched, status))
+
+
+@contextlib.contextmanager
+def _stop_signals_held_back() -> Iterator[None]:
+    """Have children start with these signals blocked; a worker takes them once it can handle them.
+
+    Else a worker asked to stop while it still imports would die without a record.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(state: TaskState, outcome: Outcome, cause: str) -> Ended:
