@@ -76,8 +76,8 @@ def _too_large(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserErro
     needed, limit = OBJECT_BYTES * height * width / 1e9, spec.resources.finalize.mem_gb
     if needed > limit:
         what = (
-            f"its positions span a canvas of {width} x {height} pixels: the object would take "
-            f"{needed:.3g} GB, but resources.finalize.mem_gb is {limit:g}"
+            f"its positions span a canvas of {width:,} x {height:,} pixels: the object would take "
+            f"{needed:,.1f} GB, but resources.finalize.mem_gb is {limit:g}"
         )
         mend = "Check that positions are in pixels, not in nanometres or metres; or raise the limit"
         yield UserError(what, where=where, mend=mend)

@@ -1,0 +1,398 @@
+"""From a spec to tasks: who shares work with whom, and what a changed key makes run again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpc.errors import UserError
+from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.pipeline import build_tasks
+from ptychopinn_batch.specfile import LoadedSpec
+from ptychopinn_batch.speclang.document import Document
+from ptychopinn_batch.speclang.schema import known_keys, node_at
+from ptychopinn_batch.speclang.sources import resolved
+from ptychopinn_batch.stages.params import (
+    FinalizeParams,
+    InferParams,
+    InputIdentity,
+    PackageParams,
+    TrainParams,
+)
+from ptychopinn_batch.sweep import expand
+
+TWO_SCANS = """\
+version: 1
+name: two
+scans:
+  - name: a
+    simulate: {frames: 100, frame_size: 64}
+  - name: b
+    simulate: {frames: 100, frame_size: 64, seed: 2}
+model: {pretrained: none}
+train: {}
+"""
+NO_TRAINING = TWO_SCANS.replace("model: {pretrained: none}\ntrain: {}\n", "")
+SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64)}
+HERE = (Path("/specs"),)
+
+
+def facts_of(scan):
+    simulation = scan.simulate
+    side = int(np.ceil(np.sqrt(simulation.frames)) * simulation.step)
+    positions = np.array([[0.0, 0.0], [side, side]])
+    canvas = Canvas.around(positions, simulation.frame_size)
+    frames = min(simulation.frames, scan.frames or simulation.frames)
+    return ScanFacts(frames, simulation.frame_size, canvas, None)
+
+
+def document_of(text, changes=()):
+    document = Document.read(text, "spec.yaml")
+    for key, value in dict(changes).items():
+        document = document.with_value(key, value, f"--set {key}")
+    return document
+
+
+def tasks_of(text, changes=(), *, packages=SHIPPED):
+    document = document_of(text, changes)
+    spec = resolved(document.checked(), document, HERE)
+    variants = expand(LoadedSpec(spec, Path("spec.yaml"), text, document))
+    scans = {scan: facts_of(scan) for variant in variants for scan in variant.spec.scans}
+    return {task.id: task for task in build_tasks(variants, Facts(scans, packages))}
+
+
+def keys(tasks):
+    return {name: task.key for name, task in tasks.items()}
+
+
+def changed(text, changes):
+    """Names of the tasks that are other ones after a change."""
+    before, after = keys(tasks_of(text)), keys(tasks_of(text, changes))
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+# The graph
+
+
+def test_scans_are_prepared_then_trained_on_then_reconstructed_then_written_out():
+    tasks = tasks_of(TWO_SCANS)
+    assert {name: task.needs for name, task in tasks.items()} == {
+        "prepare-a": (),
+        "prepare-b": (),
+        "train-default": ("prepare-a", "prepare-b"),
+        "package-default": ("train-default",),
+        "infer-default-a-0": ("prepare-a", "train-default"),
+        "finalize-default-a": ("infer-default-a-0", "package-default"),
+        "infer-default-b-0": ("prepare-b", "train-default"),
+        "finalize-default-b": ("infer-default-b-0", "package-default"),
+    }
+
+
+def test_without_training_no_scan_waits_for_another():
+    tasks = tasks_of(NO_TRAINING)
+    assert tasks["infer-default-a-0"].needs == ("prepare-a",)
+    assert tasks["package-default"].needs == ()
+    assert "train-default" not in tasks
+
+
+def test_a_training_on_simulations_alone_needs_no_scan():
+    only = "version: 1\nname: p\nmodel: {pretrained: none}\ntrain: {simulated: 1}\n"
+    assert list(tasks_of(only)) == ["train-default", "package-default"]
+    with_scans = tasks_of(TWO_SCANS, {"train.simulated": 1})
+    assert with_scans["train-default"].needs == ()
+    assert TrainParams.of(with_scans["train-default"]).stores == ()
+
+
+def test_every_task_can_be_run_by_a_function_of_its_stage():
+    for task in tasks_of(TWO_SCANS).values():
+        assert task.entry == f"ptychopinn_batch.stages.{task.stage}:run"
+        assert (task.stage, task.revision) == (task.id.split("-")[0], 1)
+
+
+def test_tiles_are_dealt_out_in_blocks_that_hold_each_once():
+    tasks = tasks_of(TWO_SCANS, {"infer.tile": 64, "infer.tiles_per_task": 3})
+    infers = [t for t in tasks.values() if t.id.startswith("infer-default-a-")]
+    params = [InferParams.of(task) for task in infers]
+    rows, columns = params[0].canvas.tile_counts(64)
+    assert [n for p in params for n in range(*p.tiles)] == list(range(rows * columns))
+    assert len({p.array_key for p in params}) == 1
+    assert tasks["finalize-default-a"].needs == (*(t.id for t in infers), "package-default")
+
+
+def test_stages_agree_on_store_network_and_array():
+    tasks = tasks_of(TWO_SCANS)
+    infer = InferParams.of(tasks["infer-default-b-0"])
+    finalize = FinalizeParams.of(tasks["finalize-default-b"])
+    assert infer.store == finalize.store == tasks["prepare-b"].key
+    assert infer.network == finalize.network == tasks["train-default"].key
+    assert infer.array_key == finalize.array_key
+    assert infer.canvas == finalize.canvas
+
+
+def test_a_packaged_network_is_known_by_its_content_and_found_by_its_folder():
+    tasks = tasks_of(NO_TRAINING)
+    assert InferParams.of(tasks["infer-default-a-0"]).network == f"pretrained:{'d' * 64}"
+    assert tasks["infer-default-a-0"].extras["package"] == "/site/pretrained/default"
+    elsewhere = {"default": Package(Path("/other/place"), "d" * 64)}
+    assert keys(tasks_of(NO_TRAINING, packages=elsewhere)) == keys(tasks)
+    other = {"default": Package(Path("/site/pretrained/default"), "e" * 64)}
+    assert keys(tasks_of(NO_TRAINING, packages=other))["infer-default-a-0"] != (
+        tasks["infer-default-a-0"].key
+    )
+
+
+def test_an_adaptation_starts_from_the_package():
+    train = tasks_of(NO_TRAINING, {"train": {}})["train-default"]
+    assert TrainParams.of(train).start == "d" * 64
+    assert train.extras["pretrained"] == "/site/pretrained/default"
+
+
+def test_a_new_network_without_training_is_told_to_those_who_use_it():
+    tasks = tasks_of(TWO_SCANS, {"train": None, "seed": 7})
+    infer = tasks["infer-default-a-0"]
+    assert InferParams.of(infer).network.startswith("untrained:")
+    assert PackageParams.of(tasks["package-default"]).network == InferParams.of(infer).network
+    assert infer.extras["seed"] == 7
+    assert infer.extras["model"]["architecture"] == "unrolled"
+
+
+def test_a_training_gets_the_machines_it_is_to_use():
+    change = {"train.devices": 4, "train.nodes": 2, "train.workers": 3, "resources.train.gpus": 4}
+    task = tasks_of(TWO_SCANS, change)["train-default"]
+    train = TrainParams.train_of(task)
+    assert (train.devices, train.nodes, train.workers) == (4, 2, 3)
+    assert (task.resources.nodes, task.resources.tasks_per_node) == (2, 4)
+
+
+# Sweeps
+
+
+def test_variants_that_differ_in_inference_share_the_training():
+    tasks = tasks_of(TWO_SCANS, {"sweep": {"infer.steps": [8, 16]}})
+    assert [name for name in tasks if name.startswith(("prepare", "train"))] == [
+        "prepare-a",
+        "prepare-b",
+        "train-default",
+    ]
+    assert tasks["infer-infer.steps=8-a-0"].key != tasks["infer-infer.steps=16-a-0"].key
+
+
+def test_a_sweep_over_inference_leaves_a_training_done_before_it_as_it_is():
+    plain, swept = tasks_of(TWO_SCANS), tasks_of(TWO_SCANS, {"sweep": {"infer.steps": [4, 8]}})
+    assert swept["train-default"] == plain["train-default"].model_copy(
+        update={"extras": swept["train-default"].extras}
+    )
+
+
+def test_a_product_trains_once_for_each_training():
+    sweep = {"train.lr": [0.001, 0.002], "infer.steps": [8, 16]}
+    tasks = tasks_of(TWO_SCANS, {"sweep": sweep})
+    trainings = [name for name in tasks if name.startswith("train")]
+    assert trainings == ["train-train.lr=0.001", "train-train.lr=0.002"]
+    assert sum(name.startswith("finalize") for name in tasks) == 2 * 2 * 2
+
+
+def test_variants_that_differ_only_in_machines_share_the_training():
+    tasks = tasks_of(TWO_SCANS, {"sweep": {"train.workers": [0, 2]}})
+    assert sum(task.stage == "train" for task in tasks.values()) == 1
+
+
+def test_a_swept_scan_is_prepared_for_each_of_its_values_and_the_others_once():
+    tasks = tasks_of(NO_TRAINING, {"sweep": {"scans.0.frames": [50, 100]}})
+    assert [name for name in tasks if name.startswith("prepare")] == [
+        "prepare-a-scans.0.frames=50",
+        "prepare-b",
+        "prepare-a-scans.0.frames=100",
+    ]
+
+
+def test_scans_of_equal_content_share_one_store():
+    tasks = tasks_of(NO_TRAINING, {"scans.1.simulate.seed": 0})
+    assert "prepare-b" not in tasks
+    assert tasks["infer-default-b-0"].needs == ("prepare-a",)
+
+
+# What a changed key makes run again
+
+ALL_OF_A = {"prepare-a", "infer-default-a-0", "finalize-default-a"}
+AFTER_TRAINING = {
+    f"{stage}-default{scan}"
+    for stage, scan in (
+        ("train", ""),
+        ("package", ""),
+        ("infer", "-a-0"),
+        ("infer", "-b-0"),
+        ("finalize", "-a"),
+        ("finalize", "-b"),
+    )
+}
+RECONSTRUCTION = {task for task in AFTER_TRAINING if task.startswith(("infer", "finalize"))}
+
+NEUTRAL = (
+    "name",
+    "train.devices",
+    "train.nodes",
+    "train.workers",
+    "infer.tiles_per_task",
+    "resources.",
+)
+"""Keys that decide no result; with so few tiles that one task takes all of them."""
+
+TOGETHER = {
+    "scans.0.energy_ev": {"scans.0.distance_m": 1.0, "scans.0.detector_pixel_m": 1e-4},
+    "scans.0.distance_m": {"scans.0.energy_ev": 1e4, "scans.0.detector_pixel_m": 1e-4},
+    "scans.0.detector_pixel_m": {"scans.0.energy_ev": 1e4, "scans.0.distance_m": 1.0},
+}
+VALUES = {
+    "name": "other",
+    "scans.0.simulate.columns": 10,
+    "scans.0.simulate.step": 4.0,  # of nearly the same canvas: one tile as before
+    "scans.0.frames": 50,
+    "scans.0.energy_ev": 1e4,
+    "scans.0.distance_m": 2.0,
+    "scans.0.detector_pixel_m": 2e-4,
+    "train.unroll": [2, 6],
+    "infer.halo": 64,
+    "export": ["npz"],
+    "resources.train.gpus": 1,
+}
+OF_OTHER_SPECS = ("version", "scans.0.name", "scans.0.path", "model.pretrained", "model.arch")
+OF_FILES = ("measurement", "positions", "axis_order", "swap_xy", "flip_x", "flip_y")
+
+KEYS = [
+    key
+    for key in known_keys()
+    if not key.startswith((*OF_OTHER_SPECS, "model.cnn"))
+    and key not in {f"scans.0.{name}" for name in OF_FILES}
+]
+
+
+def another_value(key):
+    """A valid value that is not the default."""
+    if key in VALUES:
+        return VALUES[key]
+    node = node_at(tuple(int(part) if part.isdigit() else part for part in key.split(".")))
+    default = node["default"]
+    if "enum" in node:
+        return next(value for value in node["enum"] if value != default)
+    if "pattern" in node:
+        return "02:30:00"
+    if isinstance(default, bool):
+        return not default
+    step = node.get("multipleOf", 1 if node["type"] == "integer" else default / 2 or 0.5)
+    return default + step if default + step <= node.get("maximum", np.inf) else default - step
+
+
+def expected_to_change(key):
+    if key.startswith(NEUTRAL):
+        return set()
+    if key.startswith("scans.0"):
+        return {"prepare-a"} | AFTER_TRAINING
+    if key.startswith(("train.", "model.", "seed")):
+        return AFTER_TRAINING
+    return (
+        RECONSTRUCTION if key.startswith("infer.") else {"finalize-default-a", "finalize-default-b"}
+    )
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_task_is_another_one_exactly_when_a_key_that_decides_its_result_changes(key):
+    change = {**TOGETHER.get(key, {}), key: another_value(key)}
+    assert changed(TWO_SCANS, change) == expected_to_change(key)
+
+
+numbers = {
+    "scans.0.simulate.seed": st.integers(3, 100),
+    "scans.0.simulate.photons": st.floats(1, 1e9),
+    "scans.0.frames": st.integers(2, 100),
+    "infer.steps": st.integers(1, 1000),
+    "infer.tile": st.integers(4, 8).map(lambda k: 64 * k),
+    "infer.precision": st.sampled_from(["32", "bf16"]),
+    "train.workers": st.integers(0, 8),
+    "resources.infer.mem_gb": st.floats(1, 100),
+    "export": st.permutations(["npz", "ptychodus", "png"]),
+}
+
+
+def changes_of(prefix):
+    chosen = {key: values for key, values in numbers.items() if key.startswith(prefix)}
+    return st.fixed_dictionaries({}, optional=chosen)
+
+
+@given(changes_of(("infer", "export", "resources")))
+@settings(max_examples=25, deadline=None)
+def test_changing_the_inference_repeats_no_preparation_and_no_training(changes):
+    repeated = changed(TWO_SCANS, changes)
+    assert all(name.startswith(("infer", "finalize")) for name in repeated)
+
+
+@given(changes_of("scans.0"))
+@settings(max_examples=25, deadline=None)
+def test_changing_one_scan_leaves_the_others_alone(changes):
+    assert changed(NO_TRAINING, changes) <= ALL_OF_A
+
+
+@given(changes_of(("train.workers", "resources", "export")))
+@settings(max_examples=25, deadline=None)
+def test_where_and_in_which_order_work_is_done_decides_nothing(changes):
+    assert changed(TWO_SCANS, changes) == set()
+
+
+# Files
+
+
+def file_tasks(path, sha256="a" * 64, name="a"):
+    document = document_of(NO_TRAINING)
+    spec = document.checked()
+    scan = spec.scans[0].model_copy(update={"path": path, "simulate": None, "name": name})
+    spec = spec.model_copy(update={"scans": (scan,)})
+    canvas = Canvas(x0=0, y0=0, height=200, width=200)
+    facts = ScanFacts(100, 64, canvas, InputIdentity(sha256=sha256, size=10))
+    variants = expand(LoadedSpec(spec, Path("spec.yaml"), "", document))
+    return [task.key for task in build_tasks(variants, Facts({scan: facts}, SHIPPED))]
+
+
+def test_a_file_is_known_by_its_content_wherever_it_lies_and_whatever_it_is_called():
+    assert file_tasks("/data/a.npz") == file_tasks("/archive/a.npz", name="other")
+    unequal = zip(file_tasks("/data/a.npz"), file_tasks("/data/a.npz", "b" * 64), strict=True)
+    assert [before == after for before, after in unequal] == [True, False, False, False]
+
+
+# Scans that do not fit
+
+
+def refused(text, changes):
+    with pytest.raises(UserError) as caught:
+        tasks_of(text, changes)
+    return str(caught.value)
+
+
+def test_a_canvas_beyond_the_memory_is_refused_with_its_size_and_the_likely_reason():
+    message = refused(NO_TRAINING, {"scans.0.simulate.step": 500, "scans.0.simulate.frames": 10**7})
+    assert message == (
+        "scan a: its positions span a canvas of 1,581,565 x 1,581,565 pixels: the object would "
+        "take 40,021.6 GB, but resources.finalize.mem_gb is 8. Check that positions are in "
+        "pixels, not in nanometres or metres; or raise the limit"
+    )
+
+
+def test_a_group_larger_than_the_scan_is_refused():
+    cnn = {"model": {"pretrained": "none", "architecture": "cnn", "cnn": {"gridsize": 3}}}
+    message = refused(TWO_SCANS, {**cnn, "scans.0.simulate.frames": 8})
+    assert message == (
+        "scan a: a group of 9 frames is larger than the scan (8 frames). "
+        "Write a smaller model.cnn.gridsize"
+    )
+
+
+def test_a_patchwise_network_of_another_frame_size_is_refused():
+    cnn = {"model": {"pretrained": "none", "architecture": "cnn", "cnn": {"n": 64}}}
+    document = document_of(TWO_SCANS, cnn)
+    variants = expand(LoadedSpec(document.checked(), Path("spec.yaml"), "", document))
+    canvas = Canvas(x0=0, y0=0, height=200, width=200)
+    facts = {scan: ScanFacts(100, 128, canvas, None) for scan in variants[0].spec.scans}
+    with pytest.raises(UserError, match=r"frames are 128 x 128 pixels, but model\.cnn\.n is 64"):
+        build_tasks(variants, Facts(facts))
