@@ -111,6 +111,22 @@ def align(obj: Complex, reference: Complex, seen: Mask) -> Complex:
     return np.asarray(obj * turn * factor, dtype=np.complex64)
 
 
+def without_plane(obj: Complex, seen: Mask) -> NDArray[np.float64]:
+    """The phase (H, W) in rad of an object without its phase plane, on the branch it fills best.
+
+    The mean phase of the `seen` pixels is near zero, as long as they do not fill the circle.
+    """
+    unit = _unit(obj, seen)
+    flat = np.where(np.isfinite(obj), obj, 1) * np.exp(-1j * _plane(unit))
+    middle = _emptiest(np.angle(flat[seen])) - np.pi if seen.any() else 0.0
+    return np.asarray(np.angle(flat * np.exp(-1j * middle)) + middle)
+
+
+def _unit(image: Complex, seen: Mask) -> NDArray[np.complex128]:
+    """exp(i phase) of the seen pixels, 0 elsewhere."""
+    return np.where(seen, np.exp(1j * np.angle(np.where(seen, image, 1))), 0)
+
+
 def _plane(product: NDArray[np.complex128]) -> NDArray[np.float64]:
     """The phase plane (H, W), rad, of a complex image; where it is zero it has no weight."""
     rows, columns = (np.arange(n) - (n - 1) / 2 for n in product.shape)
@@ -140,13 +156,13 @@ def _amplitudes(aligned: Complex, reference: Complex) -> tuple[Real, Real]:
 def _phases(aligned: Complex, reference: Complex, seen: Mask) -> tuple[Real, Real]:
     """Phases of object and reference in rad, cut open where the reference has the fewest phases.
 
-    Where they agree within a quarter turn the object is put on the reference's branch, so that an
-    error across the cut is as small as it is; elsewhere not, lest a wrong object follow it.
+    Where they agree within an eighth of a turn the object is put on the reference's branch, so
+    that an error across the cut is as small as it is; elsewhere not, lest noise follow it.
     """
     middle = _emptiest(np.angle(reference[seen])) - np.pi
     image, expected = (np.angle(z * np.exp(-1j * middle)) + middle for z in (aligned, reference))
     error = np.angle(aligned * reference.conj())
-    return np.where(np.abs(error) < np.pi / 2, expected + error, image), expected
+    return np.where(np.abs(error) < np.pi / 4, expected + error, image), expected
 
 
 def _emptiest(phases: Real) -> float:
@@ -159,7 +175,7 @@ def _emptiest(phases: Real) -> float:
 
 def _spread(image: Complex, seen: Mask) -> float:
     """Circular standard deviation (rad) of the phase of an image left after its own plane."""
-    unit = np.where(seen, np.exp(1j * np.angle(image)), 0)
+    unit = _unit(image, seen)
     resultant = abs((unit * np.exp(-1j * _plane(unit))).sum()) / seen.sum()
     return float(np.sqrt(-2 * np.log(np.clip(resultant, 1e-300, 1))))
 

@@ -18,7 +18,7 @@ from ptychopinn_batch.metrics import NOISE_STEP, Residuals, noise_table
 if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanStore
 
-WHOLE = 1e-2  # counts: squared amplitudes in float32 are whole numbers to this, if they are counts
+WHOLE = 1e-2, 4e-7  # counts and relative: how near float32 amplitudes of counts come to them
 LOOKED_AT = 64  # frames, to find out whether a scan holds counts
 
 
@@ -54,7 +54,7 @@ def residuals(
         probes = physics.shifted(probe, frames.fractions)
         waves = physics.exit_to_detector(canvas_object, frames.corners, probes)
         model = _trusted(physics.intensity(waves).sqrt(), store)
-        expected = table[(model / NOISE_STEP).long().clamp(max=len(table) - 1)]
+        expected = table[(model / NOISE_STEP).round().long().clamp(max=len(table) - 1)]
         parts = (
             (model - frames.amplitudes).square(),
             (_trusted(blank, store) - frames.amplitudes).square(),
@@ -72,7 +72,8 @@ def holds_counts(store: ScanStore) -> bool:
     """Whether squared amplitudes are whole numbers, so that their noise is known."""
     rows = torch.linspace(0, store.info.frames - 1, min(LOOKED_AT, store.info.frames)).long()
     counts = store.amplitudes(rows).double().square()
-    return bool((counts - counts.round()).abs().max() < WHOLE)
+    allowed = (counts * WHOLE[1]).clamp(min=WHOLE[0])
+    return bool(((counts - counts.round()).abs() < allowed).all())
 
 
 def _blocks(store: ScanStore, canvas: Canvas, device: torch.device) -> Iterator[_Frames]:
