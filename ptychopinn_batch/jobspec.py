@@ -456,6 +456,9 @@ class JobSpec(Section):
         elif self.model.cnn.group > self.train.frames_per_region:
             what = "a group holds more frames than a region"
             yield wrong("model.cnn.gridsize", what, "Write a larger train.frames_per_region")
+        elif self.train.simulated:
+            what = "a 'cnn' knows one size of frame, simulated regions have many"
+            yield wrong("train.simulated", what, "Write 0, and a simulated scan under scans")
         for index, scan in enumerate(self.scans):
             side = scan.simulate.frame_size if scan.simulate else self.model.cnn.n
             if side != self.model.cnn.n:

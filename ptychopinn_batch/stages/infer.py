@@ -25,8 +25,8 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     """Reconstruct the tiles that are not done yet, and say how fast that was."""
     params = InferParams.of(context.task)
     store = ScanStore.open(context.run.store(params.store))
-    legacy.enter_inference(context, params, store.info)
     network = network_of(context, params.network).to(best_device())
+    legacy.enter_inference(context, params, store.info, network.settings)
     array = ObjectStore.create(
         object_array(context),
         canvas=params.canvas,

@@ -175,6 +175,11 @@ def test_a_new_cnn_is_trained():
     )
 
 
+def test_a_cnn_is_not_trained_on_simulated_regions_of_many_sizes():
+    cnn = {"pretrained": "none", "architecture": "cnn"}
+    assert complaint(model=cnn, train={"simulated": 0.5})[0] == "train.simulated"
+
+
 def test_a_cnn_fits_the_frames_it_sees():
     cnn = {"pretrained": "none", "architecture": "cnn"}
     assert complaint(model=cnn, train={}, scans=[{"simulate": {"frame_size": 128}}]) == (
