@@ -64,7 +64,9 @@ def _complex(channels: Tensor) -> Tensor:
     return torch.view_as_complex(channels[0].permute(1, 2, 0).float().contiguous())
 
 
-def back_projection(obj: Tensor, region: Region, floor: float, misfit: Misfit) -> tuple[Tensor, ...]:
+def back_projection(
+    obj: Tensor, region: Region, floor: float, misfit: Misfit
+) -> tuple[Tensor, ...]:
     """What the frames ask of the object: sum of conj(P) * (corrected - modelled exit wave).
 
     Returns it as (H, W) complex64, and the misfit of the object relative to the frames' energy.

@@ -15,7 +15,7 @@ Object = NDArray[np.complex64]
 def complex_object(
     absorption: fields.Image, delay: fields.Image, *, lowest: float, phase_range: float
 ) -> Object:
-    """Amplitude from `lowest` to 1 and phase over `phase_range` rad around 0, from images in [0, 1]."""
+    """Amplitude from `lowest` to 1, phase over `phase_range` rad around 0; images in [0, 1]."""
     amplitude = lowest + (1 - lowest) * absorption
     return (amplitude * np.exp(1j * phase_range * (delay - 0.5))).astype(np.complex64)
 

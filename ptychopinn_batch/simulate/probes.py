@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Probe = NDArray[np.complex64]
+Modes = NDArray[np.complex64]  # (M, N, N)
 Real = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1.8, 0.3  # radius of 90 % energy of random probes: in pixels, and of n
@@ -64,6 +65,35 @@ def lens(n: int, aperture: float, *, defocus: float, stop: float = 0.0) -> Probe
     return unit_energy(focus(opening * np.exp(1j * defocus * (radius / aperture) ** 2)))
 
 
+def lens_of_radius(n: int, radius: float, *, defocus: float, stop: float = 0.0) -> Probe:
+    """The lens whose 90 % radius is nearest to `radius` pixels: a smaller opening, a wider beam."""
+    smallest, largest = 1.0, 0.48 * n
+    for _ in range(12):
+        middle = (smallest * largest) ** 0.5
+        if radius90(lens(n, middle, defocus=defocus, stop=stop)) > radius:
+            smallest = middle
+        else:
+            largest = middle
+    return lens(n, largest, defocus=defocus, stop=stop)
+
+
+def with_modes(probe: Probe, count: int) -> Modes:
+    """`count` orthogonal modes: the probe, then the probe times x, y, xy, x^2 and so on.
+
+    Each has half the energy of the one before; together they have unit energy.
+    """
+    y, x = _axes(len(probe))
+    powers = [(i, total - i) for total in range(count) for i in range(total + 1)][:count]
+    modes: list[NDArray[np.complexfloating]] = []
+    for i, j in powers:
+        mode = probe * x**i * y**j
+        for other in modes:
+            mode = mode - (other.conj() * mode).sum() * other
+        modes.append(mode / np.sqrt((np.abs(mode) ** 2).sum()))
+    shares = 0.5 ** np.arange(count)
+    return (np.stack(modes) * np.sqrt(shares / shares.sum())[:, None, None]).astype(np.complex64)
+
+
 def diffuser(n: int, radius: float, *, phase_rms: float, grain: float, random: Generator) -> Probe:
     """A round patch of light of smooth random phase; radius and grain in pixels."""
     y, x = _axes(n)
@@ -107,7 +137,9 @@ def _random_patch(n: int, random: Generator) -> NDArray[np.complexfloating]:
     radius, distance = random.uniform(0.06, 0.22) * n, np.hypot(y, x)
     gaussian = random.random() < 0.5
     light = np.exp(-((distance / radius) ** 2)) if gaussian else soft_edge(distance - radius, 1.2)
-    return light * np.exp(1j * random.uniform(0, 2.5) * smooth_noise(n, random.uniform(4, 15), random))
+    return light * np.exp(
+        1j * random.uniform(0, 2.5) * smooth_noise(n, random.uniform(4, 15), random)
+    )
 
 
 def random_probe(n: int, random: Generator) -> Probe:

@@ -23,7 +23,7 @@ LEAST_DOSE, MOST_DOSE = 3e3, 1e8  # photons per frame
 
 
 def _wrong_probe(probe: Tensor, random: Generator) -> Tensor:
-    """In a quarter of the regions nature's probe has a smooth phase error that the model ignores."""
+    """In a quarter of the regions nature's probe has a smooth phase error unknown to the model."""
     if random.random() >= 0.25:
         return probe
     n = probe.shape[-1]

@@ -56,7 +56,9 @@ class BestWeights(lightning.Callback):
     def __init__(self, path: Path) -> None:
         self.path, self.first, self.best = path, math.nan, math.inf
 
-    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_validation_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
         assert isinstance(module, Training)
         if math.isnan(self.first):
             self.first = module.score
@@ -80,10 +82,14 @@ class History(lightning.Callback):
     def __init__(self, path: Path) -> None:
         self.path, self._start = path, time.monotonic()
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
         self._start = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
         if not trainer.is_global_zero:
             return
         assert isinstance(module, Training)

@@ -97,9 +97,7 @@ def fit(
     return Fitted(complete, best.first, best.best, trainer.current_epoch, module.skipped)
 
 
-def _trainer(
-    train: Train, callbacks: list[lightning.Callback], folder: Path
-) -> lightning.Trainer:
+def _trainer(train: Train, callbacks: list[lightning.Callback], folder: Path) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator="auto",
         devices=train.devices,

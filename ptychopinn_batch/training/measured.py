@@ -37,9 +37,7 @@ def cut_region(store: ScanStore, rows: NDArray[np.int64], canvas: Canvas) -> Reg
         probe=store.probe,
         amplitudes=store.amplitudes(torch.from_numpy(rows)),
         shape=canvas.shape,
-        scale=Scale(
-            illumination=store.info.illumination_max, amplitude=store.info.amplitude_max
-        ),
+        scale=Scale(illumination=store.info.illumination_max, amplitude=store.info.amplitude_max),
         good=store.mask,
     )
 

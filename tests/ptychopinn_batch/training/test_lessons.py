@@ -61,6 +61,6 @@ def test_a_window_shrinks_by_area_until_it_holds_few_enough_frames():
     distance = np.abs(positions - 50).max(1)
     assert len(rows) == 40
     assert distance[rows].max() < np.delete(distance, rows).min()
-    assert len(around(positions, np.array([50.0, 50.0]), window=10, most=400)) == (
-        distance <= 5
-    ).sum()
+    assert (
+        len(around(positions, np.array([50.0, 50.0]), window=10, most=400)) == (distance <= 5).sum()
+    )
