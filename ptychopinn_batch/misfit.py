@@ -37,7 +37,8 @@ def poisson(model: Tensor, measured: Tensor) -> Tensor:
     Models, 2.3).
     """
     rate, counts = model.square(), measured.square()
-    return (rate - counts + xlogy(counts, counts / rate.clamp(min=1e-12))).sum()
+    deviance: Tensor = rate - counts + xlogy(counts, counts / rate.clamp(min=1e-12))
+    return deviance.sum()
 
 
 MISFITS: dict[str, Misfit] = {"amplitude": amplitude, "poisson": poisson, "mae": mae}
