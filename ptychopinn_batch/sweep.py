@@ -72,9 +72,10 @@ def points(sweep: Sweep) -> Iterator[Point]:
 def point_name(point: Point) -> str:
     """A name of letters, digits and `._=,+-`, such as `infer.steps=8,train.lr=0.002`.
 
-    Where a value holds other characters or the name grows long, a hash of the point follows.
+    The order of keys does not matter. Where a value holds other characters or the name grows
+    long, a hash of the point follows.
     """
-    full = ",".join(f"{key}={_plain(value)}" for key, value in point.items())
+    full = ",".join(f"{key}={_plain(value)}" for key, value in sorted(point.items()))
     safe = re.sub(r"[^A-Za-z0-9._=,+-]+", "_", full)
     separators = any(isinstance(value, str) and set(value) & set("=,+") for value in point.values())
     if safe == full and len(full) <= LONGEST_NAME and not separators:
@@ -96,7 +97,7 @@ def _variant(name: str, point: Point, spec: JobSpec) -> Variant:
 
 def _spec_at(point: Point, number: int, loaded: LoadedSpec) -> JobSpec:
     document = loaded.document
-    for key, value in point.items():
+    for key, value in sorted(point.items()):  # `train` before `train.lr`
         origin = _origin(document, key, number)
         where = f"{origin.text} sweep {key}={_plain(value)}"
         if key.split(".")[0] not in SWEEPABLE:

@@ -190,7 +190,7 @@ def _in_range(node: Node, value: float) -> bool:
         and value <= node.get("maximum", value)
         and not value <= node.get("exclusiveMinimum", value - 1)
         and not value >= node.get("exclusiveMaximum", value + 1)
-        and value % node.get("multipleOf", 1 if isinstance(value, int) else value or 1) == 0
+        and ("multipleOf" not in node or value % node["multipleOf"] == 0)
     )
 
 

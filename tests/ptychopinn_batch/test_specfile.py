@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpc.errors import UserError
+from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.specfile import load_spec
+from ptychopinn_batch.speclang.document import Document
+from ptychopinn_batch.speclang.schema import known_keys
 
 BASE = """\
 version: 1
@@ -479,7 +484,7 @@ def test_a_byte_order_mark_does_no_harm():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("setting", "message"),
     [
         (
             "train.epochs=x",
@@ -523,8 +528,8 @@ def test_a_byte_order_mark_does_no_harm():
         ),
     ],
 )
-def test_a_mistake_in_a_set_is_blamed_on_it(given, message, folder):
-    assert error(BASE, given) == message.replace("{folder}", str(folder))
+def test_a_mistake_in_a_set_is_blamed_on_it(setting, message, folder):
+    assert error(BASE, setting) == message.replace("{folder}", str(folder))
 
 
 def test_a_set_that_is_not_yaml_is_refused():
@@ -536,3 +541,36 @@ def test_an_unknown_profile_is_told_with_those_that_exist():
         "fly64.yaml:5 profiles: there is no profile 'lokal'. Known here: local"
     )
     assert error(BASE, profile="local").endswith("Known here: none")
+
+
+# Whatever comes
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+anything = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["zip", "list", "path", "simulate", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+sections = st.sampled_from(["sweep", "sweep.zip", "sweep.list", "profiles.a", "scans", "scans.0"])
+anywhere = sections | st.sampled_from(["model", "train.unroll.0", "a.b", *known_keys()])
+
+
+def spec_or_error(make):
+    try:
+        return isinstance(make(), JobSpec)
+    except UserError as mistake:
+        return len(str(mistake)) > 10
+
+
+@given(st.text() | st.text("ab:-[]{}\n\t 1.*&!<>|'\"#%@`?,"))
+def test_any_text_is_a_spec_or_a_clear_error(text):
+    assert spec_or_error(lambda: Document.read(text, "s.yaml").checked())
+
+
+@given(anywhere, anything)
+def test_any_value_of_any_key_is_a_spec_or_a_clear_error(key, value):
+    document = Document.read(BASE, "s.yaml")
+    assert spec_or_error(lambda: document.with_value(key, value, f"--set {key}").checked())

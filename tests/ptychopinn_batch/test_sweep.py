@@ -62,7 +62,13 @@ def test_a_list_writes_every_variant_out():
     text = BASE + "sweep:\n  list:\n    - {infer.steps: 8}\n    - {train.epochs: 2, seed: 3}\n"
     first, second = variants(text)
     assert (first.spec.infer.steps, first.spec.train) == (8, None)
-    assert (second.name, second.spec.train.epochs) == ("train.epochs=2,seed=3", 2)
+    assert (second.name, second.spec.train.epochs) == ("seed=3,train.epochs=2", 2)
+
+
+def test_a_section_is_replaced_before_its_keys_whatever_their_order():
+    text = BASE + "sweep: {list: [{train.lr: 0.5, train: {epochs: 2}}]}\n"
+    (variant,) = variants(text)
+    assert (variant.spec.train.epochs, variant.spec.train.lr) == (2, 0.5)
 
 
 def test_a_variant_is_a_complete_spec_without_the_sweep():
