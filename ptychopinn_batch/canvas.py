@@ -1,4 +1,4 @@
-"""The canvas of a scan: which pixel grid its object is reconstructed on, and how it is cut in tiles.
+"""The canvas of a scan: the pixel grid its object is reconstructed on, and how it is cut in tiles.
 
 The canvas frame is fixed once per scan and stored with every array made on it, so that a result
 can be placed in the world and compared with others pixel by pixel.
@@ -100,7 +100,7 @@ class Canvas(BaseModel):
     def corners(
         self, positions: NDArray[np.float64], n: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Top-left canvas pixel (K, 2) as (x, y) of every patch, and the fraction in [0, 1) left over."""
+        """Top-left canvas pixel (K, 2) as (x, y) of every patch, and its fraction in [0, 1)."""
         exact = positions - n // 2 - np.array([self.x0, self.y0], dtype=np.float64)
         corner = np.floor(exact)
         return corner.astype(np.int64), (exact - corner).astype(np.float32)

@@ -50,7 +50,7 @@ def shifted(probe: Tensor, fractions: Tensor) -> Tensor:
 
 
 def patch_index(corners: Tensor, n: int, width: int) -> Tensor:
-    """Flat canvas index (K * N * N,) of the patches with these top-left corners (K, 2) as (x, y)."""
+    """Flat canvas index (K * N * N,) of the patches with these corners (K, 2) as (x, y)."""
     pixel = torch.arange(n, device=corners.device)
     inside = (pixel[:, None] * width + pixel).flatten()
     return ((corners[:, 1] * width + corners[:, 0])[:, None] + inside).flatten()

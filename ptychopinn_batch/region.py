@@ -92,4 +92,4 @@ class Region:
             for name, value in vars(self).items()
             if isinstance(value, Tensor) and name in self.__dataclass_fields__
         }
-        return replace(self, **moved)
+        return replace(self, **moved)  # type: ignore[arg-type]

@@ -18,10 +18,27 @@ Image = NDArray[np.float64]
 # Pictures that ship inside scikit-image. `astronaut` and `chelsea` are left out on purpose: scans
 # made of them test networks that were trained on the others.
 PICTURES = (
-    "brick.png camera.png cell.png clock_motion.png coffee.png coins.png color.png grass.png "
-    "gravel.png horse.png hubble_deep_field.jpg ihc.png microaneurysms.png moon.png "
-    "motorcycle_left.png page.png phantom.png retina.jpg rocket.jpg text.png"
-).split()
+    "brick.png",
+    "camera.png",
+    "cell.png",
+    "clock_motion.png",
+    "coffee.png",
+    "coins.png",
+    "color.png",
+    "grass.png",
+    "gravel.png",
+    "horse.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "microaneurysms.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "page.png",
+    "phantom.png",
+    "retina.jpg",
+    "rocket.jpg",
+    "text.png",
+)
 
 
 @cache
