@@ -75,6 +75,11 @@ class RunPaths:
     def stores(self) -> Path:
         return self.root / ".stores"
 
+    @cached_property
+    def known_inputs(self) -> Path:
+        """What is remembered of input files, by the program that has them."""
+        return self.stores / "inputs.jsonl"
+
     def ledger(self, task_id: str) -> Path:
         return self.ledger_folder / f"{task_id}.jsonl"
 
