@@ -1,0 +1,121 @@
+"""What a scan must fulfil before work is spent on it. Each check raises one UserError.
+
+`where` is the file, or file and key, that a message names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from hpc.errors import UserError
+from ptychopinn_batch.simulate.probes import radius90
+
+Positions = NDArray[np.float64]
+
+CANVAS_BYTES = 16  # of a canvas pixel: complex64 object, float32 weight, what is seen, one copy
+LISTED = 10  # frames named in a message
+NEIGHBOURS_LOOKED_AT = 20_000
+_PROBE = "Reconstruct it again, or give another one"
+_UNITS = (
+    "Positions are object pixels: divide lengths by the object's pixel size, "
+    "wavelength * distance / (N * detector pitch)"
+)
+
+
+def listed(rows: NDArray[np.integer[Any]]) -> str:
+    """Frame numbers for a message: the first few of many."""
+    names = ", ".join(str(row) for row in rows[:LISTED])
+    return names + (f" and {len(rows) - LISTED} more" if len(rows) > LISTED else "")
+
+
+def check_frame_shape(height: int, width: int, where: str) -> None:
+    """Frames must be square, of even size."""
+    if height != width:
+        what = f"frames are {height} x {width} pixels, not square"
+        raise UserError(what, where=where, mend="Crop or pad them around the beam's centre")
+    if height % 2:
+        what = f"frames have an odd size, {height} x {width} pixels"
+        raise UserError(what, where=where, mend=f"Crop them to {height - 1} x {height - 1}")
+
+
+def check_probe(probe: NDArray[Any], n: int, where: str) -> None:
+    """A probe must be (M, n, n), complex, finite and not dark."""
+    if probe.ndim != 3 or probe.shape[1:] != (n, n):
+        size = " x ".join(map(str, probe.shape))
+        what = f"the probe is {size}, but frames are {n} x {n} pixels"
+        raise UserError(what, where=where, mend=f"Give a probe of {n} x {n} or modes x {n} x {n}")
+    if not np.iscomplexobj(probe):
+        what = f"the probe is real ({probe.dtype}), so its phase is missing"
+        raise UserError(what, where=where, mend="Give the complex wave, not its amplitude")
+    if not np.isfinite(probe).all():
+        bad = np.count_nonzero(~np.isfinite(probe))
+        raise UserError(f"the probe is NaN or infinite in {bad} pixels", where=where, mend=_PROBE)
+    if not probe.any():
+        raise UserError("the probe is zero everywhere", where=where, mend=_PROBE)
+
+
+def check_positions(positions: Positions, where: str) -> None:
+    """Several positions, all finite."""
+    if len(positions) < 2:
+        what = f"a scan needs several frames, this one has {len(positions)}"
+        raise UserError(what, where=where, mend="Give a whole scan")
+    bad = np.flatnonzero(~np.isfinite(positions).all(1))
+    if len(bad):
+        what = f"{len(bad)} positions are NaN or infinite (frames {listed(bad)})"
+        raise UserError(what, where=where, mend="Correct them, or remove these frames")
+
+
+def check_canvas(positions: Positions, n: int, where: str) -> None:
+    """Positions must span more than a pixel, and no more than a canvas in memory can hold."""
+    span = np.ptp(positions, axis=0)
+    if span.max() < 1:
+        what = f"all positions lie within {span.max():.3g} pixels; they look like metres"
+        raise UserError(what, where=where, mend=_UNITS)
+    width, height = (float(v) for v in span + n + 1)
+    size, room = width * height * CANVAS_BYTES, psutil.virtual_memory().total
+    if size > room:
+        what = (
+            f"the canvas would be {height:.0f} x {width:.0f} pixels and take {size / 1e9:.3g} GB "
+            f"(this machine has {room / 1e9:.3g}): positions span {span.max():.3g} pixels"
+        )
+        raise UserError(what, where=where, mend=_UNITS)
+
+
+def lit_diameter(probe: NDArray[np.complexfloating]) -> float:
+    """Diameter in pixels of the circle that holds 90 % of the light of modes (M, N, N)."""
+    light = (np.abs(probe.astype(np.complex128)) ** 2).sum(0)
+    return 2 * max(radius90(np.sqrt(light).astype(np.complex128)), 0.5)
+
+
+def check_overlap(positions: Positions, diameter: float, where: str, mend: str) -> None:
+    """Most frames must see something of what their nearest neighbour sees."""
+    some = positions[:: -(-len(positions) // NEIGHBOURS_LOOKED_AT)]
+    distance = float(np.median(cKDTree(positions).query(some, k=[2])[0]))
+    if distance >= diameter:
+        what = (
+            f"frames do not overlap: neighbours are {distance:.3g} pixels apart (median), the "
+            f"probe lights up {diameter:.3g} pixels"
+        )
+        raise UserError(what, where=where, mend=mend)
+
+
+def check_group(frames: int, gridsize: int, where: str) -> None:
+    """A scan must hold more frames than the network sees together."""
+    if gridsize**2 > frames:
+        what = f"a group of gridsize {gridsize} has {gridsize**2} frames, the scan only {frames}"
+        raise UserError(what, where=where, mend="Write a smaller model.cnn.gridsize")
+
+
+def check_scan(
+    positions: Positions, probe: NDArray[Any], n: int, *, positions_at: str, probe_at: str
+) -> None:
+    """All checks of positions (K, 2) and a probe (M, n, n), found at these places."""
+    check_positions(positions, positions_at)
+    check_canvas(positions, n, positions_at)
+    check_probe(probe, n, probe_at)
+    check_overlap(positions, lit_diameter(probe), positions_at, f"{_UNITS}; or check the probe")
