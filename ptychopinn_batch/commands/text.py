@@ -1,0 +1,66 @@
+"""Words and columns: how figures are shown on a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hpc.status import Row
+
+__all__ = ["columns", "counted", "duration", "figures", "plural", "progress_of"]
+
+NOTHING = "-"
+STATUS_ORDER = ("running", "done", "failed", "timed_out", "killed", "cancelled", "blocked")
+
+
+def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines with aligned columns; the last column is not padded."""
+    table = [tuple(head), *(tuple(row) for row in rows)]
+    widths = [max(len(row[k]) for row in table) for k in range(len(head))]
+    widths[-1] = 0
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def duration(seconds: float | None) -> str:
+    """Such as 0.4 s, 38 s, 4 min 05 s, 3 h 20 min."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Numbers of tasks by status, such as `3 running, 2 done, 1 pending`."""
+    names = [*STATUS_ORDER, *counts]
+    found = dict.fromkeys(name for name in names if counts.get(name))
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in found)
+
+
+def progress_of(row: Row) -> str:
+    """How far a task is, such as `12/48`."""
+    if row.status == "running" and row.total:
+        return f"{row.step}/{row.total}"
+    return NOTHING
+
+
+def figures(values: Mapping[str, float | str]) -> str:
+    """Figures of a heartbeat, such as `loss 0.0123, 410 frames/s`."""
+    return ", ".join(_figure(name, value) for name, value in values.items())
+
+
+def _figure(name: str, value: float | str) -> str:
+    shown = value if isinstance(value, str) else f"{value:.4g}"
+    subject, per, unit = name.partition("_per_")
+    return f"{shown} {subject}/{unit}" if per else f"{name.replace('_', ' ')} {shown}"

@@ -1,0 +1,105 @@
+"""What a task will roughly take, from its parameters alone: enough to tell minutes from days.
+
+The constants were measured with the shipped network on two cores of a server processor of 2023; a
+GPU is some twenty times as fast. Right within a factor of two or three, and never used but to be
+shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from hpc.record import Record
+from hpc.task import Task
+from ptychopinn_batch.jobspec import Infer, Train
+from ptychopinn_batch.stages.params import (
+    FinalizeParams,
+    InferParams,
+    PrepareParams,
+    TrainParams,
+)
+
+__all__ = ["Cost", "expected_cost", "total_cost"]
+
+START = 4.0  # seconds until a worker has imported what it needs
+FRAME_PIXEL = 5e-8  # seconds: one pixel of one frame, one step of a network
+OBJECT_PIXEL = 1.2e-6  # seconds: one pixel of the canvas, one step of a network
+BACKWARD = 3.0  # a step with gradient, in steps without
+STORED_PIXEL = 2e-8  # seconds: one pixel of one frame, read, put in order and written
+SIMULATED_PIXEL = 3e-7  # seconds: one pixel of one frame, simulated
+EXPORTED_PIXEL = 1.2e-7  # seconds: one pixel of one frame, compared with its model and exported
+HALO = 96  # pixels around a tile
+STORED_BYTES = 4  # of a pixel of a frame
+OBJECT_BYTES = 13  # of a pixel of the canvas
+
+
+class Cost(Record):
+    """Seconds on two CPU cores, and what is written to disk."""
+
+    cpu_seconds: float = Field(ge=0)
+    disk_gb: float = Field(ge=0)
+
+
+def expected_cost(task: Task) -> Cost:
+    """What a task will roughly take."""
+    pixels = _frames(task) * _n(task) ** 2
+    match task.stage:
+        case "prepare":
+            simulated = PrepareParams.of(task).scan.simulate is not None
+            each = SIMULATED_PIXEL if simulated else STORED_PIXEL
+            return _cost(each * pixels, STORED_BYTES * pixels)
+        case "train":
+            return _cost(_training(TrainParams.of(task).train, _n(task)))
+        case "infer":
+            return _inference(InferParams.of(task), pixels)
+        case "finalize":
+            kinds = len(FinalizeParams.of(task).export)
+            return _cost(EXPORTED_PIXEL * pixels, kinds * STORED_BYTES * pixels)
+    return _cost(0.0)
+
+
+def total_cost(costs: Iterable[Cost]) -> Cost:
+    """The sum of costs: of tasks that run one after the other."""
+    costs = tuple(costs)
+    return Cost(
+        cpu_seconds=sum(cost.cpu_seconds for cost in costs),
+        disk_gb=sum(cost.disk_gb for cost in costs),
+    )
+
+
+def _cost(seconds: float, written: float = 0.0) -> Cost:
+    return Cost(cpu_seconds=START + seconds, disk_gb=written / 1e9)
+
+
+def _training(train: Train, n: int) -> float:
+    steps = BACKWARD * sum(train.unroll) / 2 + train.warm_share * train.warm / 2
+    step = OBJECT_PIXEL * train.window**2 + FRAME_PIXEL * train.frames_per_region * max(n, 32) ** 2
+    return train.epochs * train.regions_per_epoch * steps * step
+
+
+def _inference(params: InferParams, pixels: int) -> Cost:
+    """A share of the scan as large as that of the tiles, with the halo done again for each."""
+    infer, canvas = params.infer, params.canvas
+    rows, columns = canvas.tile_counts(infer.tile)
+    share = (params.tiles[1] - params.tiles[0]) / (rows * columns)
+    area = canvas.height * canvas.width
+    again = _with_halo(infer, canvas.height) * _with_halo(infer, canvas.width)
+    step = again * share * (FRAME_PIXEL * pixels + OBJECT_PIXEL * area)
+    return _cost(infer.steps * step, share * OBJECT_BYTES * area)
+
+
+def _with_halo(infer: Infer, side: int) -> float:
+    """By how much halos lengthen one side of the canvas."""
+    halo = HALO if infer.halo == "auto" else infer.halo
+    tiles = -(-side // infer.tile)
+    return 1 + 2 * halo * (tiles - 1) / side
+
+
+def _frames(task: Task) -> int:
+    return int(str(task.extras.get("frames", 0)))
+
+
+def _n(task: Task) -> int:
+    return int(str(task.extras.get("n", 0)))

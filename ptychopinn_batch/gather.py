@@ -1,0 +1,53 @@
+"""Reads what a plan must know of the files of a spec: headers, identities, packages. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hpc.errors import UserError
+from ptychopinn_batch.data.header import read_header
+from ptychopinn_batch.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.package import package_identity, resolve_pretrained
+from ptychopinn_batch.speclang.complaints import Complaint, refuse
+from ptychopinn_batch.sweep import Variant
+
+__all__ = ["gather"]
+
+
+def gather(variants: Sequence[Variant], inputs: Inputs, source: str) -> Facts:
+    """The facts of all variants. UserError with every scan that cannot be used.
+
+    `source` is the spec's file, for messages.
+    """
+    scans = dict.fromkeys(scan for variant in variants for scan in variant.spec.scans)
+    names = dict.fromkeys(variant.spec.model.pretrained for variant in variants)
+    packages = {name: _package(name) for name in names if name != "none"}
+    return Facts(_scan_facts(scans, inputs, source), packages)
+
+
+def _scan_facts(scans: Iterable[Scan], inputs: Inputs, source: str) -> dict[Scan, ScanFacts]:
+    """Headers first: they are read at once, so that mistakes are told before files are hashed."""
+    headers, mistakes = {}, []
+    for scan in scans:
+        try:
+            headers[scan] = read_header(scan)
+        except UserError as error:
+            mistakes.append(Complaint(error.where or source, error.what, error.mend or ""))
+    refuse(source, mistakes)
+    return {
+        scan: ScanFacts(
+            frames=header.frames,
+            n=header.n,
+            canvas=header.canvas,
+            identity=inputs.identify(Path(scan.path)) if scan.path else None,
+        )
+        for scan, header in headers.items()
+    }
+
+
+def _package(name: str) -> Package:
+    folder = resolve_pretrained(name, Path.cwd())
+    return Package(folder, package_identity(folder))

@@ -1,0 +1,89 @@
+"""What a run's folder says of its spec: written once a run is submitted, asked before it is again.
+
+`spec.yaml` is the user's file to the letter, `spec.resolved.json` what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from hpc.errors import StateError, UserError
+from hpc.fsio import write_atomic
+from hpc.paths import RunPaths
+from ptychopinn_batch.jobspec import JobSpec
+from ptychopinn_batch.specfile import LoadedSpec
+
+__all__ = ["check_folder", "write_spec"]
+
+ANOTHER = "Give the spec a name of its own (--set name=...), or choose another --runs folder"
+
+
+class _Simulation(BaseModel):
+    """As much of an earlier spec as tells what was looked at; other versions wrote other keys."""
+
+    object: str
+
+
+class _Scan(BaseModel):
+    name: str | None = None
+    path: str | None = None
+    simulate: _Simulation | None = None
+
+    @property
+    def source(self) -> str:
+        return self.path or f"simulated {self.simulate and self.simulate.object} '{self.name}'"
+
+
+class _Spec(BaseModel):
+    scans: tuple[_Scan, ...] = ()
+
+    @property
+    def sources(self) -> dict[str, None]:
+        return dict.fromkeys(scan.source for scan in self.scans)
+
+
+def check_folder(run: RunPaths, spec: JobSpec) -> None:
+    """Raise UserError where the run's folder belongs to something else than this spec.
+
+    A run stays the same as long as one scan of it does, by its path or by what is simulated; then
+    a changed spec means that some of its tasks are run again.
+    """
+    try:
+        earlier = _Spec.model_validate_json(run.resolved.read_bytes()).sources
+    except FileNotFoundError:
+        _check_empty(run)
+        return
+    except ValidationError:
+        mend = "Choose another --runs folder, or remove this one"
+        raise StateError("this file is damaged", where=str(run.resolved), mend=mend) from None
+    now = _Spec.model_validate_json(spec.model_dump_json()).sources
+    if earlier and now and not earlier.keys() & now.keys():
+        what = f"this folder holds the run of another spec, of {_some(earlier)}"
+        raise UserError(what, where=str(run.folder), mend=ANOTHER)
+
+
+def write_spec(run: RunPaths, loaded: LoadedSpec) -> None:
+    """Keep the spec with its run; the caller holds the lock of the run."""
+    _write_if_new(run.spec, loaded.text)
+    _write_if_new(run.resolved, loaded.resolved_json)
+
+
+def _check_empty(run: RunPaths) -> None:
+    """A folder without a spec is new, or a submit was killed in it before the spec was written."""
+    strangers = run.folder.is_dir() and any(run.folder.iterdir()) and not run.lock.exists()
+    if strangers:
+        what = "this folder is not empty, and not that of a run"
+        raise UserError(what, where=str(run.folder), mend=ANOTHER)
+
+
+def _some(sources: Iterable[str]) -> str:
+    first, *others = sources
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_atomic(path, text)
