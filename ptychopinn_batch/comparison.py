@@ -42,22 +42,39 @@ class Similarity:
     phase_ssim: float | None
 
 
-def scanned_area(
-    canvas: Canvas, positions: Real, reference_shape: tuple[int, int]
-) -> Window | None:
-    """Where objects are compared, in canvas pixels; None where no window of it fits.
+def scan_box(canvas: Canvas, positions: Real) -> Window:
+    """The box of the frames' centres in canvas pixels, between their 3rd and 97th percentiles.
 
-    The bounding box of the frames' centres between their 3rd and 97th percentiles, along each axis,
-    within both the canvas and a reference (H, W) in scan pixels. Positions are (K, 2) as (x, y).
+    Positions are (K, 2) as (x, y) in scan pixels. At least a pixel wide and high.
     """
     (left, right), (top, bottom) = (
-        np.percentile(np.floor(positions[:, axis]), TRIM).astype(int) for axis in (0, 1)
+        np.percentile(np.floor(canvas.centres(positions)[:, axis]), TRIM).astype(int)
+        for axis in (0, 1)
     )
+    return Window(
+        top=int(top),
+        left=int(left),
+        bottom=int(max(bottom, top + 1)),
+        right=int(max(right, left + 1)),
+    )
+
+
+def coverage(canvas: Canvas, positions: Real, seen: Mask) -> float:
+    """Share of the scan's box that was seen, 0 to 1; `seen` is (H, W) on the canvas."""
+    return float(seen[scan_box(canvas, positions).slices].mean())
+
+
+def scanned_area(canvas: Canvas, positions: Real, reference_shape: tuple[int, int]) -> Window | None:
+    """Where objects are compared: the scan's box, as far as a reference (H, W) reaches.
+
+    In canvas pixels; the reference's are those of the scan. None where no window of it fits.
+    """
+    box, (height, width) = scan_box(canvas, positions), reference_shape
     area = Window(
-        top=max(int(top), canvas.y0, 0) - canvas.y0,
-        left=max(int(left), canvas.x0, 0) - canvas.x0,
-        bottom=min(int(bottom) - canvas.y0, canvas.height, reference_shape[0] - canvas.y0),
-        right=min(int(right) - canvas.x0, canvas.width, reference_shape[1] - canvas.x0),
+        top=max(box.top, -canvas.y0),
+        left=max(box.left, -canvas.x0),
+        bottom=min(box.bottom, height - canvas.y0),
+        right=min(box.right, width - canvas.x0),
     )
     return area if min(area.shape) > SSIM_WINDOW else None
 

@@ -86,6 +86,11 @@ def noise_table() -> NDArray[np.float64]:
     return np.asarray((poisson.pmf(counts, root**2) * (np.sqrt(counts) - root) ** 2).sum(1))
 
 
+def finite(value: float) -> float | None:
+    """A figure as JSON can hold it: None where it is not a finite number."""
+    return value if math.isfinite(value) else None
+
+
 def verdict(
     *, residuals: Residuals, held_out: float | None, coverage: float
 ) -> tuple[Judgement, tuple[str, ...]]:

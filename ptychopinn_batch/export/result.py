@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ptychopinn_batch.canvas import Canvas
@@ -40,6 +39,9 @@ class Result:
     weight: Light
     residual: float | None = None
     losses: tuple[tuple[int, float], ...] = ()
+
+    def with_residual(self, residual: float) -> Result:
+        return replace(self, residual=residual)
 
     @cached_property
     def filled(self) -> Complex:
@@ -81,20 +83,25 @@ class Result:
 
 @dataclass(frozen=True)
 class Counts:
-    """Frames of a scan as counts: whole numbers where they are such, else float32."""
+    """Frames of a scan as counts: in the detector's own type where the scan holds counts, as whole
+    numbers where it holds amplitudes of such, else float32."""
 
     store: ScanStore
     dtype: np.dtype[Any]
 
     @classmethod
     def of(cls, store: ScanStore) -> Counts:
+        if store.info.measurement == "counts":
+            return cls(store, store.frames.numpy().dtype)
         if not holds_counts(store):
             return cls(store, np.dtype(np.float32))
-        largest = store.info.amplitude_max**2
-        return cls(store, np.min_scalar_type(max(round(largest), np.iinfo(np.uint16).max)))
+        largest = max(round(store.info.amplitude_max**2), np.iinfo(np.uint16).max)
+        return cls(store, np.min_scalar_type(largest))
 
     def read(self, rows: Rows) -> NDArray[Any]:
         """Frames (k, N, N) with DC at the centre; bad pixels are 0."""
-        values = self.store.amplitudes(torch.from_numpy(rows)).numpy().astype(np.float64) ** 2
-        whole = np.rint(values) if self.dtype.kind == "u" else values
-        return np.fft.fftshift(whole, axes=(-2, -1)).astype(self.dtype)
+        values = self.store.frames.numpy()[rows]
+        if self.store.info.measurement == "amplitude":
+            values = values.astype(np.float64) ** 2
+            values = np.rint(values) if self.dtype.kind == "u" else values
+        return np.fft.fftshift(values, axes=(-2, -1)).astype(self.dtype)

@@ -1,0 +1,66 @@
+"""Names of what is left of a reconstructed scan: a contract that scripts may rely on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptychopinn_batch.jobspec import Export
+
+
+@dataclass(frozen=True)
+class ResultPaths:
+    """The files in the result folder of one scan of one variant."""
+
+    folder: Path
+
+    @property
+    def object_array(self) -> Path:
+        return self.folder / "object.zarr"
+
+    @property
+    def product_hdf5(self) -> Path:
+        return self.folder / "product.h5"
+
+    @property
+    def diffraction(self) -> Path:
+        return self.folder / "diffraction.h5"
+
+    @property
+    def product_npz(self) -> Path:
+        return self.folder / "product.npz"
+
+    @property
+    def train_npz(self) -> Path:
+        return self.folder / "train.npz"
+
+    @property
+    def amplitude(self) -> Path:
+        return self.folder / "amplitude.png"
+
+    @property
+    def phase(self) -> Path:
+        return self.folder / "phase.png"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def params(self) -> Path:
+        """The legacy dictionary that the scan was finished with."""
+        return self.folder / "params.json"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    def exports(self, export: Export) -> tuple[Path, ...]:
+        """The files of one kind of export."""
+        match export:
+            case "npz":
+                return self.product_npz, self.train_npz
+            case "ptychodus":
+                return self.product_hdf5, self.diffraction
+            case "png":
+                return self.amplitude, self.phase

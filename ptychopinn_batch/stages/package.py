@@ -1,0 +1,51 @@
+"""The package stage: the network of a variant as a folder that others can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from hpc.context import TaskContext
+from hpc.errors import StateError
+from ptychopinn_batch import legacy
+from ptychopinn_batch.package import (
+    Manifest,
+    Training,
+    copy_package,
+    package_identity,
+    save_package,
+)
+from ptychopinn_batch.stages.infer import network_of
+from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, PackageParams
+from ptychopinn_batch.stages.train import trained_package
+
+
+def run(context: TaskContext) -> dict[str, JsonValue]:
+    """Publish the network, and return what its manifest says of it."""
+    params = PackageParams.of(context.task)
+    legacy.enter_package(context, params)
+    manifest = publish(context, params)
+    return {"identity": manifest.identity, **manifest.metrics}
+
+
+def publish(context: TaskContext, params: PackageParams) -> Manifest:
+    """The package in its place: a copy of the one the network came from, or was trained into."""
+    variant, extras = str(context.task.extras["variant"]), context.task.extras
+    folder = context.run.model(variant)
+    if params.network.startswith(UNTRAINED):
+        return save_package(
+            folder,
+            network_of(context, params.network),
+            name=variant,
+            seed=int(str(extras["seed"])),
+            training=Training(train=None, start=None, data=()),
+            metrics={},
+        )
+    if not params.network.startswith(PRETRAINED):
+        return copy_package(trained_package(context.run.training(params.network)), folder)
+    source = Path(str(extras["package"]))
+    if package_identity(source) != params.network.removeprefix(PRETRAINED):
+        what = "this package is not the one the run was planned with"
+        raise StateError(what, where=str(source), mend="Submit the run again")
+    return copy_package(source, folder)
