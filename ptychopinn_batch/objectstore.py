@@ -15,13 +15,13 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import zarr
-from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from hpc.errors import StateError
 from hpc.fsio import read_json, write_atomic
+from hpc.lease import Lease
 from hpc.record import Record, explain
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.files import sweep, sync, whole_folder
@@ -32,7 +32,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 SCHEMA = 1
 CHUNK = 128  # pixels, side of the pieces of a shard that can be read alone
-LOCK_SECONDS = 300
+LOCK_SECONDS = 60  # far more than making an empty array takes
 GAUGE = (
     "array pixel (row i, column j) is scan pixel (i + y0, j + x0); a position (x, y) is the scan "
     "pixel under patch pixel N//2; the probe carries the photons, so |object| is 1 in vacuum"
@@ -83,7 +83,8 @@ class ObjectStore:
         """The array of this key: the one that is there, else a new one in place of any other."""
         store = cls(folder, ArrayHeader(array_key=array_key, canvas=canvas, tile=tile))
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.stem}.lock"), timeout=LOCK_SECONDS):
+        lock = folder.with_name(f".{folder.name}.lock")
+        with Lease(lock, "this object array is being made", wait=LOCK_SECONDS):
             if not store._is_there():
                 store._replace()
         return store

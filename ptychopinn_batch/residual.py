@@ -54,7 +54,7 @@ def residuals(
         probes = physics.shifted(probe, frames.fractions)
         waves = physics.exit_to_detector(canvas_object, frames.corners, probes)
         model = _trusted(physics.intensity(waves).sqrt(), store)
-        expected = table[(model / NOISE_STEP).round().long().clamp(max=len(table) - 1)]
+        expected = table[(model / NOISE_STEP).round().long().clamp(0, len(table) - 1)]
         parts = (
             (model - frames.amplitudes).square(),
             (_trusted(blank, store) - frames.amplitudes).square(),
