@@ -1,0 +1,61 @@
+"""How brightly a scan lights its canvas. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import fourier_shift
+from scipy.signal import fftconvolve
+
+from ptychopinn_batch.canvas import Canvas
+
+STRIP_PIXELS = 2**22  # of the canvas that are worked on at once
+PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a patch, in halves of a pixel (y, x)
+
+Light = NDArray[np.float64]
+
+
+def brightest(
+    canvas: Canvas, positions: NDArray[np.float64], probe: NDArray[np.complexfloating]
+) -> float:
+    """The brightest canvas pixel: largest sum of |P|^2 over frames and modes (M, N, N).
+
+    Networks normalise by this number, so it belongs to the scan: regions of it must not find their
+    own. Positions are rounded to half a pixel (to whole ones it may be wrong by 10 %, to halves by
+    1 %).
+    """
+    n = probe.shape[-1]
+    exact = positions - n // 2 - [canvas.x0, canvas.y0]
+    halves = np.rint(2 * exact[:, ::-1]).astype(np.int64)
+    halves = halves[np.argsort(halves[:, 0], kind="stable")]
+    lights = [_moved(probe, place) for place in PLACES]
+    return max(float(strip.max()) for strip in _strips(canvas, halves, lights))
+
+
+def _moved(probe: NDArray[np.complexfloating], place: tuple[int, int]) -> Light:
+    """Light (N, N) of all modes, moved by so many halves of a pixel."""
+    shift = [part / 2 for part in place]
+    modes = [np.fft.ifft2(fourier_shift(np.fft.fft2(mode), shift)) for mode in probe]
+    return np.asarray((np.abs(modes) ** 2).sum(0))
+
+
+def _strips(canvas: Canvas, halves: NDArray[np.int64], lights: list[Light]) -> Iterator[Light]:
+    """The canvas's light in strips of whole rows, so that memory does not grow with its area.
+
+    A strip needs every patch that reaches into it: those that begin up to n - 1 rows above.
+    """
+    n = len(lights[0])
+    height = min(canvas.height, max(n, STRIP_PIXELS // canvas.width))
+    for top in range(0, canvas.height, height):
+        above = top - n + 1
+        first, end = np.searchsorted(halves[:, 0], [2 * above, 2 * (top + height)])
+        near = halves[first:end] - [2 * above, 0]
+        shape = (height + n - 1, canvas.width - n + 1)
+        strip = np.zeros((height + 2 * (n - 1), canvas.width))
+        for place, light in zip(PLACES, lights, strict=True):
+            row, column = near[(near % 2 == place).all(1)].T // 2
+            patches = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1])
+            strip += fftconvolve(patches.reshape(shape), light)
+        yield strip[n - 1 : n - 1 + height]

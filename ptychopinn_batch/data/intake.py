@@ -1,0 +1,79 @@
+"""Frames on their way into a store: looked at once, and measured as they pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc.errors import UserError
+from ptychopinn_batch.data.checks import listed
+from ptychopinn_batch.data.source import Frames, Measurement
+
+
+@dataclass(frozen=True)
+class Dose:
+    """Measured light of a scan: mean counts of a frame, and the largest amplitude of a pixel."""
+
+    photons: float
+    amplitude_max: float
+
+
+class Intake:
+    """Takes blocks in file order; every frame must be finite, not negative and not dark.
+
+    good: (N, N) bool, the pixels that count; the others are set to zero and may hold anything.
+    """
+
+    def __init__(
+        self, frames: int, measurement: Measurement, good: NDArray[np.bool_] | None, origin: str
+    ) -> None:
+        self._counts = np.zeros(frames)  # of every frame
+        self._largest = 0.0
+        self._done = 0
+        self._measurement = measurement
+        self._good = good
+        self._origin = origin
+
+    def take(self, block: Frames) -> Frames:
+        """The next frames (k, N, N), bad pixels zero. UserError names the first broken frame."""
+        if self._done + len(block) > len(self._counts):
+            raise self._wrong_number(self._done + len(block))
+        if self._good is not None:
+            block = np.where(self._good, block, np.zeros((), block.dtype))
+        self._refuse(block, ~np.isfinite(block), "NaN or infinite")
+        self._refuse(block, block < 0, "negative")
+        values = block.astype(np.float64)  # squares of unsigned integers would wrap
+        counts = values**2 if self._measurement == "amplitude" else values
+        self._counts[self._done : self._done + len(block)] = counts.sum((1, 2))
+        self._largest = max(self._largest, float(counts.max(initial=0)))
+        self._done += len(block)
+        return block
+
+    def dose(self) -> Dose:
+        """What was measured, after the last frame. UserError if frames are missing or dark."""
+        if self._done < len(self._counts):
+            raise self._wrong_number(self._done)
+        dark = np.flatnonzero(self._counts == 0)
+        if len(dark):
+            what = f"{len(dark)} of {self._done} frames hold nothing but zeros: {listed(dark)}"
+            raise UserError(what, where=self._origin, mend="Remove them and their positions")
+        return Dose(float(self._counts.mean()), self._largest**0.5)
+
+    def _refuse(self, block: Frames, bad: NDArray[Any], word: str) -> None:
+        broken = bad.any((1, 2))
+        if broken.any():
+            first = int(broken.argmax())
+            row, column = (int(i) for i in np.argwhere(bad[first])[0])
+            what = (
+                f"frame {self._done + first} is {word} in {np.count_nonzero(bad[first])} pixels, "
+                f"first at row {row}, column {column}"
+            )
+            mend = "Correct the frames, or mark dead pixels in bad_pixels"
+            raise UserError(what, where=self._origin, mend=mend)
+
+    def _wrong_number(self, found: int) -> UserError:
+        what = f"{len(self._counts)} frames were expected, {found} came"
+        return UserError(what, where=self._origin, mend="Write the file again")
