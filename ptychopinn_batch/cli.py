@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -77,12 +77,16 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def main(
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
-    ) -> NoReturn:
-        """Run a command and end the process with its exit code."""
-        extra["standalone_mode"] = False
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and end the process with its exit code, whatever `standalone_mode`."""
         try:
-            code = super().main(args, prog_name or PROGRAM, **extra)
+            code = super().main(args, prog_name or PROGRAM, complete_var, False, **extra)
         except BaseException as error:
             code = report(error)
         sys.exit(code or Exit.OK)
@@ -141,7 +145,7 @@ def cli() -> None:
     """
 
 
-def main() -> NoReturn:
+def main() -> None:
     """The console script."""
     cli.main()
 

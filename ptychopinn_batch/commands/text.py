@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from hpc.status import Row
 
-__all__ = ["columns", "counted", "duration", "figures", "plural", "progress_of"]
+__all__ = [
+    "FAILED",
+    "columns",
+    "counted",
+    "duration",
+    "figures",
+    "plural",
+    "progress_of",
+    "shown_path",
+]
+
+FAILED = ("failed", "timed_out", "killed", "cancelled", "unknown")
+"""What a task comes to that did not succeed though it was tried."""
 
 NOTHING = "-"
 STATUS_ORDER = ("running", "done", "failed", "timed_out", "killed", "cancelled", "blocked")
@@ -46,6 +60,12 @@ def counted(counts: Mapping[str, int]) -> str:
     names = [*STATUS_ORDER, *counts]
     found = dict.fromkeys(name for name in names if counts.get(name))
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in found)
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be typed here."""
+    short = os.path.relpath(path)
+    return str(path) if short.startswith("..") else short
 
 
 def progress_of(row: Row) -> str:

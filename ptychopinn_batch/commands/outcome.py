@@ -1,0 +1,83 @@
+"""What came of a run: the figures of every result and where it lies, and what failed and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
+
+from hpc.ledger import read_state
+from hpc.paths import RunPaths
+from hpc.status import Row, RunStatus
+from hpc.task import Task
+from ptychopinn_batch.commands.text import FAILED, columns, plural, shown_path
+from ptychopinn_batch.metrics import Metrics
+from ptychopinn_batch.stages.params import FinalizeParams, PackageParams
+
+__all__ = ["failures", "results"]
+
+HEAD = ("variant", "scan", "R", "R held out", "phase corr.", "frames/s", "verdict", "files")
+
+
+def results(run: RunPaths, tasks: Sequence[Task]) -> Iterator[str]:
+    """A table of the results that are whole, and the folders of the models."""
+    rows = [row for task in tasks if (row := _result(run, task))]
+    if rows:
+        yield from ("", *columns(HEAD, rows))
+    models = [folder for task in tasks if (folder := _model(run, task))]
+    if models:
+        yield from ("", *(f"model: {folder}" for folder in models), "")
+
+
+def failures(run: RunPaths, status: RunStatus) -> Iterator[str]:
+    """What did not succeed: the cause, and the log that says more."""
+    for row in status.rows:
+        if row.status in FAILED:
+            yield _failure(run, row)
+    blocked = status.counts.get("blocked", 0)
+    if blocked:
+        yield f"blocked: {plural(blocked, 'task')} that need what is not done"
+
+
+def _result(run: RunPaths, task: Task) -> tuple[str, ...] | None:
+    """The line of one result; None where the task is none, or not done."""
+    if task.stage != FinalizeParams.stage:
+        return None
+    state = read_state(run, task.id)
+    if state.done_key != task.key:
+        return None
+    variant, scan = str(task.extras["variant"]), str(task.extras["scan"])
+    folder = shown_path(run.result(variant, scan))
+    try:
+        metrics = Metrics.model_validate_json(json.dumps(state.result))
+    except ValidationError:  # recorded by another version
+        return variant, scan, *("?" for _ in HEAD[2:-1]), folder
+    return variant, scan, *_figures(metrics), folder
+
+
+def _figures(metrics: Metrics) -> tuple[str, ...]:
+    return (
+        _number(metrics.R, ".5f"),
+        _number(metrics.R_held_out, ".5f"),
+        _number(metrics.phase_corr, ".4f"),
+        _number(metrics.frames_per_s, ".0f"),
+        metrics.verdict,
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _model(run: RunPaths, task: Task) -> str | None:
+    if task.stage != PackageParams.stage or read_state(run, task.id).done_key != task.key:
+        return None
+    return shown_path(run.model(str(task.extras["variant"])))
+
+
+def _failure(run: RunPaths, row: Row) -> str:
+    cause = f": {row.cause}" if row.cause else ""
+    log = run.log(row.id)
+    hint = f"\n    log: {shown_path(log)}" if log.exists() else ""
+    return f"{row.status.replace('_', ' ')}: {row.id}{cause}{hint}"
