@@ -42,7 +42,7 @@ class Similarity:
     phase_ssim: float | None
 
 
-def scan_box(canvas: Canvas, positions: Real) -> Window:
+def scan_box(canvas: Canvas, positions: NDArray[np.float64]) -> Window:
     """The box of the frames' centres in canvas pixels, between their 3rd and 97th percentiles.
 
     Positions are (K, 2) as (x, y) in scan pixels. At least a pixel wide and high.
@@ -59,12 +59,12 @@ def scan_box(canvas: Canvas, positions: Real) -> Window:
     )
 
 
-def coverage(canvas: Canvas, positions: Real, seen: Mask) -> float:
+def coverage(canvas: Canvas, positions: NDArray[np.float64], seen: Mask) -> float:
     """Share of the scan's box that was seen, 0 to 1; `seen` is (H, W) on the canvas."""
     return float(seen[scan_box(canvas, positions).slices].mean())
 
 
-def scanned_area(canvas: Canvas, positions: Real, reference_shape: tuple[int, int]) -> Window | None:
+def scanned_area(canvas: Canvas, positions: NDArray[np.float64], reference_shape: tuple[int, int]) -> Window | None:
     """Where objects are compared: the scan's box, as far as a reference (H, W) reaches.
 
     In canvas pixels; the reference's are those of the scan. None where no window of it fits.
@@ -80,7 +80,7 @@ def scanned_area(canvas: Canvas, positions: Real, reference_shape: tuple[int, in
 
 
 def compare(
-    obj: Complex, seen: Mask, reference: Complex, canvas: Canvas, positions: Real
+    obj: Complex, seen: Mask, reference: Complex, canvas: Canvas, positions: NDArray[np.float64]
 ) -> Similarity | None:
     """Compare a canvas object (H, W) with a reference (H', W') in scan pixels.
 

@@ -17,8 +17,10 @@ from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import load_package
+from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, InferParams
 from ptychopinn_batch.stages.train import trained_package
+from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -28,7 +30,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
     array = ObjectStore.create(
-        object_array(context),
+        result_paths(context).object_array,
         canvas=params.canvas,
         tile=params.infer.tile,
         array_key=params.array_key,
@@ -41,7 +43,8 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
             frames += _write(array, number, network, store, params)
         seconds = time.perf_counter() - started
         context.heartbeat(step=done + 1, total=len(numbers), frames_per_s=frames / seconds)
-    return {"tiles": len(numbers), "frames": frames, "seconds": time.perf_counter() - started}
+    seconds = time.perf_counter() - started
+    return {"tiles": len(numbers), "frames": frames, "seconds": seconds, PEAK: peak_rss_mb()}
 
 
 def _write(
@@ -53,10 +56,10 @@ def _write(
     return tile.frames
 
 
-def object_array(context: TaskContext) -> Path:
-    """Where the array of this task's variant and scan is."""
+def result_paths(context: TaskContext) -> ResultPaths:
+    """Where the results of this task's variant and scan are."""
     variant, scan = (str(context.task.extras[key]) for key in ("variant", "scan"))
-    return context.run.result(variant, scan) / "object.zarr"
+    return ResultPaths(context.run.result(variant, scan))
 
 
 def network_of(context: TaskContext, network: str) -> Network:

@@ -15,6 +15,7 @@ from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.package import Training, load_package, save_package
 from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
+from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -44,7 +45,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         training=Training(train=params.train, start=params.start, data=params.stores),
         metrics=metrics,
     )
-    return dict(metrics)
+    return {**metrics, PEAK: peak_rss_mb()}
 
 
 def trained_package(folder: Path) -> Path:
