@@ -23,9 +23,10 @@ import torch
 from machine import describe
 
 from ptychopinn_batch.comparison import align, compare, scanned_area, without_plane
+from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.npz import read_npz
 from ptychopinn_batch.data.source import RawScan
-from ptychopinn_batch.data.store import ScanStore, build_store
+from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import region_of
 from ptychopinn_batch.jobspec import Scan, Simulation, UnrolledSettings
 from ptychopinn_batch.networks.base import Network

@@ -104,13 +104,6 @@ def check_overlap(positions: Positions, diameter: float, where: str, mend: str) 
         raise UserError(what, where=where, mend=mend)
 
 
-def check_group(frames: int, gridsize: int, where: str) -> None:
-    """A scan must hold more frames than the network sees together."""
-    if gridsize**2 > frames:
-        what = f"a group of gridsize {gridsize} has {gridsize**2} frames, the scan only {frames}"
-        raise UserError(what, where=where, mend="Write a smaller model.cnn.gridsize")
-
-
 def check_scan(
     positions: Positions, probe: NDArray[Any], n: int, *, positions_at: str, probe_at: str
 ) -> None:

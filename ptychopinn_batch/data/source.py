@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -50,7 +50,7 @@ class FrameSource(Protocol):
     def __len__(self) -> int: ...
 
     def blocks(self, size: int) -> Iterator[Frames]:
-        """Every frame once and in order, as arrays (k, n, n) of at most `size` frames."""
+        """Every frame once and in order: arrays (k, n, n), all but the last of k = size."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,41 @@ class RawScan:
     reference: Complex | None = None
     reference_is_truth: bool = False
     geometry: Geometry | None = None
+
+
+@dataclass(frozen=True)
+class FirstFrames:
+    """The first `count` frames of another source."""
+
+    source: FrameSource
+    count: int
+
+    @property
+    def n(self) -> int:
+        return self.source.n
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.source.dtype
+
+    def __len__(self) -> int:
+        return self.count
+
+    def blocks(self, size: int) -> Iterator[Frames]:
+        for number, block in zip(
+            range(0, self.count, size), self.source.blocks(size), strict=False
+        ):
+            yield block[: self.count - number]
+
+
+def first_frames(raw: RawScan, count: int) -> RawScan:
+    """The scan as if it had ended after so many frames."""
+    return replace(
+        raw,
+        frames=FirstFrames(raw.frames, count),
+        positions=raw.positions[:count],
+        scan_index=raw.scan_index[:count],
+    )
 
 
 def block_size(n: int) -> int:
