@@ -29,7 +29,7 @@ from ptychopinn_batch.data.source import RawScan
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import region_of
 from ptychopinn_batch.jobspec import Scan, Simulation, UnrolledSettings
-from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.networks.base import Network, Reconstruction
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.package import load_model
 from ptychopinn_batch.simulate.scan import simulate_scan
@@ -74,27 +74,46 @@ def networks() -> dict[str, Network]:
 
 
 @torch.inference_mode()
-def reconstruct(name: str, store: ScanStore, network: str, steps: int) -> tuple[Row, Picture]:
-    canvas = store.info.canvas
-    region, _ = region_of(store, canvas, canvas.whole)
-    model = networks()[network]
-    started = time.perf_counter()
+def whole_object(network: Network, store: ScanStore, steps: int) -> Reconstruction:
+    """A network's object from all frames of a scan in one region."""
+    region, _ = region_of(store, store.info.canvas, store.info.canvas.whole)
     with torch.autocast("cpu", torch.bfloat16):
-        result = model(region, steps=steps)
+        return network(region, steps=steps)
+
+
+def likeness(result: Reconstruction, store: ScanStore) -> Similarity:
+    found = compare(
+        result.object.numpy(),
+        result.seen.numpy(),
+        store.reference.numpy(),
+        store.info.canvas,
+        store.positions.numpy(),
+    )
+    assert found is not None
+    return found
+
+
+def residual_and_likeness(
+    network: Network, store: ScanStore, steps: int
+) -> tuple[float, Similarity]:
+    result = whole_object(network, store, steps)
+    return float(result.misfits[-1]), likeness(result, store)
+
+
+def reconstruct(name: str, store: ScanStore, network: str, steps: int) -> tuple[Row, Picture]:
+    started = time.perf_counter()
+    result = whole_object(networks()[network], store, steps)
     seconds = time.perf_counter() - started
-    obj, seen = result.object.numpy(), result.seen.numpy()
-    reference, positions = store.reference.numpy(), store.positions.numpy()
-    alike = compare(obj, seen, reference, canvas, positions)
     row = Row(
         scan=name,
         network=network,
         steps=steps,
         residual=float(result.misfits[-1]),
         seconds=seconds,
-        frames_per_s=len(region) / seconds,
-        **asdict(alike),
+        frames_per_s=store.info.frames / seconds,
+        **asdict(likeness(result, store)),
     )
-    return row, picture(row, store, obj, seen)
+    return row, picture(row, store, result.object.numpy(), result.seen.numpy())
 
 
 def picture(row: Row, store: ScanStore, obj: np.ndarray, seen: np.ndarray) -> Picture:
@@ -124,9 +143,7 @@ def draw(pictures: list[Picture], path: Path) -> None:
             low, high = np.percentile(shown.images[pair + 1], [1, 99])
             axes.imshow(image, cmap="gray", vmin=low, vmax=high)
             axes.set_axis_off()
-        for axes, what in zip(
-            line, ("amplitude", "reference", "phase", "reference"), strict=True
-        ):
+        for axes, what in zip(line, ("amplitude", "reference", "phase", "reference"), strict=True):
             axes.set_title(what, fontsize=9)
         line[0].set_title(f"{shown.title}\namplitude", fontsize=9, loc="left")
     figure.savefig(path, dpi=90)
@@ -154,8 +171,7 @@ def main() -> None:
     machine, rows, pictures = describe(), [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, raw) in enumerate(scans(asked.also)):
-            build_store(raw, Path(folder) / str(number))
-            store = ScanStore.open(Path(folder) / str(number))
+            store = build_store(raw, Path(folder) / str(number))
             for network, steps in TRIALS:
                 row, shown = reconstruct(name, store, network, steps)
                 rows.append(row)
