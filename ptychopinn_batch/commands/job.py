@@ -11,6 +11,7 @@ import click
 
 from hpc.paths import RunPaths
 from hpc.task import Task
+from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.gather import gather
 from ptychopinn_batch.inputs import Inputs
 from ptychopinn_batch.pipeline import build_tasks
@@ -19,7 +20,7 @@ from ptychopinn_batch.specfile import LoadedSpec, load_spec, read_text
 from ptychopinn_batch.speclang.document import Document
 from ptychopinn_batch.sweep import Variant, expand
 
-__all__ = ["Job", "read_job", "runs_option", "spec_options"]
+__all__ = ["Job", "read_job", "spec_options"]
 
 LOCAL, AS_WRITTEN = "local", "none"
 
@@ -81,15 +82,3 @@ def spec_options(command: F) -> F:
     ):
         command = decorate(command)
     return command
-
-
-def runs_option(command: F) -> F:
-    """--runs, the folder of all runs."""
-    return click.option(
-        "--runs",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=Path("runs"),
-        show_default=True,
-        metavar="DIR",
-        help="Folder of all runs.",
-    )(command)

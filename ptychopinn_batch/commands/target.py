@@ -13,7 +13,7 @@ from hpc.errors import UserError
 from hpc.fsio import read_json
 from hpc.paths import RunPaths
 from hpc.submission import RunPlan
-from ptychopinn_batch.commands.job import runs_option
+from ptychopinn_batch.commands.options import runs_option
 
 __all__ = ["find_run", "run_argument", "task_ids"]
 
