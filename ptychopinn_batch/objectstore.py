@@ -106,13 +106,16 @@ class ObjectStore:
     def write_tile(self, window: Window, object: Complex, weight: Light, seen: Mask) -> None:  # noqa: A002
         """Write a whole tile, then its completion record. Arrays as in `StoredObject`."""
         number = self._number(window)
-        group = zarr.open_group(self.folder, mode="r+")
         values = {"object": np.where(seen, object, np.nan), "weight": weight, "seen": seen}
-        self._record(number).unlink(missing_ok=True)
         for name, value in values.items():
             if value.shape != window.shape:
                 raise ValueError(f"{name} is {value.shape}, the tile {window.shape}")
-            _array(group, name)[window.slices] = value
+        self._record(number).unlink(missing_ok=True)
+        # Tiles that nobody saw have files too: a missing one is always a fault.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(self.folder, mode="r+")
+            for name, value in values.items():
+                _array(group, name)[window.slices] = value
         self._complete(number)
 
     def tile_done(self, number: int) -> bool:
@@ -214,7 +217,6 @@ def _write_empty(folder: Path, header: ArrayHeader) -> None:
             compressors=(BloscCodec(cname="zstd", clevel=3), Crc32cCodec()),
             fill_value=fill,
             dimension_names=header.axes,
-            config={"write_empty_chunks": True},
         )
 
 

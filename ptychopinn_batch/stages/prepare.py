@@ -19,6 +19,7 @@ from ptychopinn_batch.data.source import RawScan, first_frames
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages.params import InputIdentity, PrepareParams
+from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 ENTRY = "ptychopinn_batch.stages.prepare:run"
 REVISION = 1
@@ -37,6 +38,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         "content_id": store.info.content_id,
         "built": there is None,
         "seconds": time.perf_counter() - started,
+        PEAK: peak_rss_mb(),
     }
 
 

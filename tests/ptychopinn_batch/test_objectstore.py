@@ -73,6 +73,13 @@ def test_no_codec_is_a_pickle(tmp_path):
     assert "pickle" not in (store.folder / "object" / "zarr.json").read_text()
 
 
+def test_a_tile_that_nobody_saw_is_done_when_it_is_written(tmp_path):
+    obj, weight, seen = whole_object()
+    write_all(store_at(tmp_path), (obj, np.zeros_like(weight), np.zeros_like(seen)))
+    assert store_at(tmp_path).missing() == ()
+    assert np.isnan(store_at(tmp_path).read().object).all()
+
+
 def test_a_window_needs_only_its_own_tiles(tmp_path):
     parts, store = whole_object(), store_at(tmp_path)
     write_all(store, parts, numbers={1})

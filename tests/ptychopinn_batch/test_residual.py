@@ -29,9 +29,9 @@ def truth(store):
     return np.ascontiguousarray(obj)
 
 
-@pytest.fixture
-def store(tmp_path):
-    return store_of(tmp_path)
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return store_of(tmp_path_factory.mktemp("residual"))
 
 
 def test_the_truth_is_explained_to_the_counting_noise(store):

@@ -1,0 +1,160 @@
+"""The finalize stage: how good a reconstructed scan is, and the files that leave the system."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+
+import numpy as np
+from pydantic import JsonValue
+
+from hpc.context import Requeue, TaskContext
+from hpc.fsio import write_atomic
+from hpc.record import Record
+from ptychopinn_batch import legacy
+from ptychopinn_batch.comparison import Similarity, compare, coverage
+from ptychopinn_batch.data.store import ScanStore
+from ptychopinn_batch.export.result import Result
+from ptychopinn_batch.export.write import write_exports
+from ptychopinn_batch.inference import best_device, held_out_residual
+from ptychopinn_batch.metrics import Metrics, Residuals, finite, verdict
+from ptychopinn_batch.objectstore import ObjectStore
+from ptychopinn_batch.provenance import Provenance, collect
+from ptychopinn_batch.residual import residuals
+from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.stages.infer import network_of, result_paths
+from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
+from ptychopinn_batch.training.fit import TrainingPaths
+from ptychopinn_batch.usage import Usage, usage_of
+
+NOT_COMPARED = Similarity(phase_corr=None, amp_ssim=None, phase_ssim=None)
+
+
+class ResultProvenance(Record):
+    """`provenance.json`: keys of all that decided the result, and where it was finished."""
+
+    task: str
+    key: str
+    store: str
+    network: str
+    array_key: str
+    params: dict[str, JsonValue]
+    provenance: Provenance
+
+
+def run(context: TaskContext) -> dict[str, JsonValue]:
+    """Measure, export, and write the metrics last: where they stand, the rest is whole."""
+    started = time.perf_counter()
+    params = FinalizeParams.of(context.task)
+    store = ScanStore.open(context.run.store(params.store))
+    network = network_of(context, params.network).to(best_device())
+    legacy.enter_inference(context, params, store.info, network.settings)
+    paths = result_paths(context)
+    paths.metrics.unlink(missing_ok=True)
+    result, measured = _measured(context, params, store, paths)
+    held_out = held_out_residual(network, store, params.canvas, params.infer, params.held_out)
+    if context.should_stop():
+        raise Requeue("asked to stop before the exports")
+    frames = store.info.frames
+    write_exports(
+        result,
+        paths,
+        params.export,
+        lambda done, total: context.heartbeat(step=frames + done, total=2 * frames),
+    )
+    usage = usage_of(context.run, context.task, time.perf_counter() - started)
+    metrics = _metrics(result, measured, finite(held_out), usage)
+    _write_records(context, params, paths, metrics)
+    return metrics.as_json()
+
+
+def _measured(
+    context: TaskContext, params: FinalizeParams, store: ScanStore, paths: ResultPaths
+) -> tuple[Result, Residuals]:
+    """The object, read whole, and how well it explains all frames."""
+    stored = ObjectStore.open(paths.object_array, array_key=params.array_key).read()
+    extras = context.task.extras
+    result = Result(
+        title=f"{extras['scan']} ({extras['variant']})",
+        store=store,
+        canvas=params.canvas,
+        object=stored.object,
+        seen=stored.seen,
+        weight=stored.weight,
+        losses=_losses(context, params.network),
+    )
+    frames = store.info.frames
+    found = residuals(
+        store,
+        result.filled,
+        params.canvas,
+        device=best_device(),
+        beat=lambda done, total: context.heartbeat(step=done, total=2 * frames),
+    )
+    return result.with_residual(found.fitted), found
+
+
+def _losses(context: TaskContext, network: str) -> tuple[tuple[int, float], ...]:
+    """Epoch and loss of the training in this run that made the network, if one did."""
+    if network.startswith((PRETRAINED, UNTRAINED)):
+        return ()
+    history = TrainingPaths(context.run.training(network)).history
+    if not history.exists():
+        return ()
+    rows = [
+        (int(row["epoch"]), float(row["loss"]))
+        for row in csv.DictReader(history.read_text().splitlines())
+    ]
+    return tuple((epoch, loss) for epoch, loss in rows if math.isfinite(loss))
+
+
+def _metrics(result: Result, measured: Residuals, held_out: float | None, usage: Usage) -> Metrics:
+    store, positions = result.store, result.store.positions.numpy()
+    covered = coverage(result.canvas, positions, result.seen)
+    judgement, reasons = verdict(residuals=measured, held_out=held_out, coverage=covered)
+    similar = _similarity(result) or NOT_COMPARED
+    return Metrics(
+        R=finite(measured.fitted),
+        R_held_out=held_out,
+        R_empty=finite(measured.empty),
+        R_noise=measured.noise,
+        phase_corr=similar.phase_corr,
+        amp_ssim=similar.amp_ssim,
+        phase_ssim=similar.phase_ssim,
+        reference_is_truth=None if store.reference is None else store.info.reference_is_truth,
+        coverage=covered,
+        frames=store.info.frames,
+        frames_per_s=usage.frames_per_s(store.info.frames),
+        seconds=usage.seconds,
+        peak_rss_mb=usage.peak_rss_mb,
+        verdict=judgement,
+        reasons=reasons,
+    )
+
+
+def _similarity(result: Result) -> Similarity | None:
+    store = result.store
+    if store.reference is None:
+        return None
+    reference = np.asarray(store.reference.numpy())
+    return compare(result.object, result.seen, reference, result.canvas, store.positions.numpy())
+
+
+def _write_records(
+    context: TaskContext, params: FinalizeParams, paths: ResultPaths, metrics: Metrics
+) -> None:
+    legacy_params = context.run.task_params(context.task.id)
+    if legacy_params.exists():
+        write_atomic(paths.params, legacy_params.read_bytes())
+    record = ResultProvenance(
+        task=context.task.id,
+        key=context.task.key,
+        store=params.store,
+        network=params.network,
+        array_key=params.array_key,
+        params=params.as_json(),
+        provenance=collect(),
+    )
+    write_atomic(paths.provenance, record.model_dump_json(indent=2) + "\n")
+    write_atomic(paths.metrics, metrics.model_dump_json(indent=2) + "\n")
