@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hpc.errors import UserError
 
-__all__ = ["cause_of", "is_disk_full", "last_lines"]
+__all__ = ["cause_of", "is_disk_full", "last_lines", "plain"]
 
 LONGEST_CAUSE = 1000
 LAST_LINES = 12
@@ -16,6 +16,10 @@ LAST_LINES = 12
 
 def cause_of(error: BaseException) -> str:
     """Why a task failed, in one line that needs no traceback."""
+    return plain(_cause_of(error))
+
+
+def _cause_of(error: BaseException) -> str:
     full = next((link for link in _chain(error) if _says_disk_full(link)), None)
     if full is not None:
         return f"no space left on the disk: {full}"
@@ -36,7 +40,7 @@ def is_disk_full(error: BaseException) -> bool:
 def last_lines(error: BaseException) -> tuple[str, ...]:
     """The end of the traceback, enough to find the place."""
     lines = "".join(traceback.format_exception(error)).splitlines()
-    return tuple(line[:LONGEST_CAUSE] for line in lines[-LAST_LINES:])
+    return tuple(plain(line[:LONGEST_CAUSE]) for line in lines[-LAST_LINES:])
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -61,6 +65,11 @@ def _says_out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or "DefaultCPUAllocator: can't allocate memory" in str(error)
     )
+
+
+def plain(text: str) -> str:
+    """Text that can be stored: names of files may hold bytes that are no characters."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _message(error: BaseException) -> str:

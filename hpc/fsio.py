@@ -62,8 +62,8 @@ def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None
 
 def append_line(path: Path, line: str) -> None:
     """Append one line with a single write and sync it; a torn line before it is marked as torn."""
-    if "\n" in line:
-        raise ValueError(f"Expected a single line, got {line!r}")
+    if not line or "\n" in line or line.endswith(TORN.decode()):
+        raise ValueError(f"Expected a single line with something on it, got {line!r}")
     new = not path.exists()
     with path.open("ab+", buffering=0) as file, _exclusive(file.fileno()):
         prefix = TORN + b"\n" if _ends_torn(file.fileno()) else b""

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue, ValidationError
 
-from hpc.causes import cause_of, is_disk_full, last_lines
+from hpc.causes import cause_of, is_disk_full, last_lines, plain
 from hpc.context import Requeue, TaskContext
 from hpc.errors import LockedError, UserError
 from hpc.fsio import read_json
@@ -125,6 +125,8 @@ def run_task(run: RunPaths, task_id: str, *, stop: Callable[[], bool] = lambda: 
     ledger = run.ledger(task_id)
     with Lease(run.task_lock(task_id), f"{task_id} is run", wait=LOCK_WAIT):
         task = read_json(run.task(task_id), Task)
+        if fold(read_entries(ledger)).done_key == task.key:
+            return Exit.DONE  # by another worker, while this one waited for the lock
         start = _record_start(ledger, task)
         print(f"=== {task_id}, attempt {start.attempt}, {_now()}, {start.process}", flush=True)
         if fold(read_entries(ledger)).cancel:
@@ -151,7 +153,7 @@ def _attempt(context: TaskContext) -> Ended:
     try:
         return _done(number, _load(context.task.entry)(context))
     except Requeue as wish:
-        return Ended(attempt=number, outcome="requeued", cause=str(wish) or None)
+        return Ended(attempt=number, outcome="requeued", cause=plain(str(wish)) or None)
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the task
         return _failed(number, error)
     finally:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hpc.ledger import Ended, Started, append, fold, read_entries
 from hpc.paths import RunPaths
@@ -15,6 +16,10 @@ from hpc.resources import Resources
 from hpc.task import Task, make_task
 
 HERE = Path(__file__).parent
+
+# A test on a busy machine is slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,143 @@
+"""The plan: what will run, and the reason for each task."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hpc.ledger import TaskState
+from hpc.plan import check_graph, decide, differences
+from hpc.process import Process
+from hpc.task import Task
+
+Make = Callable[..., Task]
+
+
+def reason(task: Task, state: TaskState, before: Task | None = None) -> tuple[str, str]:
+    previous = {before.id: before} if before else {}
+    (decision,) = decide([task], {task.id: state}, previous)
+    return decision.action, decision.reason
+
+
+def test_a_task_nobody_knows_is_new(make: Make) -> None:
+    (decision,) = decide([make("a")], {}, {})
+    assert (decision.action, decision.reason) == ("run", "new")
+
+
+def test_same_key_and_recorded_as_done_is_skipped(make: Make) -> None:
+    task = make("a")
+    state = TaskState(status="done", key=task.key, done_key=task.key, attempt=1)
+    assert reason(task, state) == ("skip", "done")
+
+
+def test_a_setting_taken_back_before_anything_ran_costs_nothing(make: Make) -> None:
+    task = make("a")
+    state = TaskState(status="pending", key="other", done_key=task.key, attempt=1)
+    assert reason(task, state) == ("skip", "done")
+
+
+def test_a_changed_setting_is_named_with_both_values(make: Make) -> None:
+    before, now = make("a", infer={"steps": 16}), make("a", infer={"steps": 8})
+    state = TaskState(status="done", key=before.key, done_key=before.key, attempt=1)
+    assert reason(now, state, before) == ("run", "changed: infer.steps 16 -> 8")
+
+
+def test_a_change_is_told_before_the_failure_of_what_is_no_more(make: Make) -> None:
+    before, now = make("a", x=1), make("a", x=2)
+    state = TaskState(status="failed", key=before.key, attempt=1, cause="boom")
+    assert reason(now, state, before) == ("run", "changed: x 1 -> 2")
+
+
+def test_a_change_of_which_no_trace_is_left_is_still_a_change(make: Make) -> None:
+    state = TaskState(status="done", key="old", done_key="old", attempt=1)
+    assert reason(make("a"), state) == ("run", "changed")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "said"),
+    [
+        ("failed", "ValueError: no", "failed: ValueError: no"),
+        ("killed", "by SIGKILL", "killed: by SIGKILL"),
+        ("killed", None, "killed"),
+        ("timed_out", "timed out after 00:00:05", "timed out after 00:00:05"),
+        ("cancelled", "by eve@home", "cancelled by eve@home"),
+        ("blocked", "train failed", "blocked: train failed"),
+        ("requeued", None, "requeued"),
+        ("pending", None, "queued before, not started"),
+    ],
+)
+def test_what_did_not_succeed_runs_again_for_that_reason(
+    make: Make, status: str, cause: str | None, said: str
+) -> None:
+    task = make("a")
+    state = TaskState(status=status, key=task.key, attempt=1, cause=cause)
+    assert reason(task, state, task) == ("run", said)
+
+
+def test_what_runs_is_waited_for(make: Make) -> None:
+    task = make("a")
+    process = Process(host="node7", pid=12, started="x")
+    state = TaskState(status="running", key=task.key, attempt=1, process=process)
+    assert reason(task, state) == ("wait", "running (pid 12 on node7)")
+    other = state._replace(key="older")
+    assert reason(task, other) == ("wait", "running (pid 12 on node7, with other settings)")
+
+
+def test_what_nobody_can_tell_is_never_run_again_on_a_guess(make: Make) -> None:
+    state = TaskState(status="unknown", cause="a.jsonl:3: damaged")
+    assert reason(make("a"), state) == ("wait", "unknown: a.jsonl:3: damaged")
+
+
+def test_several_changes_are_all_listed(make: Make) -> None:
+    before = make("a", lr=1e-3, layers=[8, 16], name="x", old=1, refine=None)
+    now = make("a", lr=2e-3, layers=[8, 32], name="x", new=2, refine={"modes": 3})
+    assert differences(before, now) == [
+        "layers.1 16 -> 32",
+        "lr 0.001 -> 0.002",
+        "new (absent) -> 2",
+        "old 1 -> (absent)",
+        'refine null -> {"modes": 3}',
+    ]
+
+
+def test_too_many_changes_are_counted(make: Make) -> None:
+    before = make("a", **{f"p{i}": 0 for i in range(9)})
+    now = make("a", **{f"p{i}": 1 for i in range(9)})
+    state = TaskState(status="done", key=before.key, attempt=1)
+    _, said = reason(now, state, before)
+    assert said.endswith("p5 0 -> 1, and 3 more")
+
+
+def test_changed_code_is_a_change(make: Make) -> None:
+    assert differences(make("a"), make("a", revision=2)) == ["code revision 1 -> 2"]
+    assert differences(make("a"), make("a", "deaf")) == [
+        "entry batch_entries:noop -> batch_entries:deaf"
+    ]
+
+
+def test_needs_that_changed_came_or_went_are_named(make: Make) -> None:
+    before = make("z", needs=[make("a", x=1), make("b")])
+    now = make("z", needs=[make("a", x=2), make("c")])
+    assert differences(before, now) == ["needs changed: a", "needs added: c", "needs removed: b"]
+
+
+def test_a_hash_is_named_only_where_nothing_else_says_why(make: Make) -> None:
+    old, new = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+    before, now = make("a", store=old, steps=1), make("a", store=new, steps=2)
+    assert differences(before, now) == ["steps 1 -> 2"]
+    (only,) = differences(make("a", store=old), make("a", store=new))
+    assert only.startswith("store 0123")
+
+
+def test_a_long_value_is_cut(make: Make) -> None:
+    (only,) = differences(make("a", text="x" * 200), make("a", text="y" * 200))
+    assert len(only) < 100
+
+
+def test_a_graph_names_each_task_once_and_needs_before_tasks(make: Make) -> None:
+    a = make("a")
+    b = make("b", needs=[a])
+    check_graph([a, b])
+    with pytest.raises(ValueError, match="two tasks are named 'a'"):
+        check_graph([a, a])
+    with pytest.raises(ValueError, match=r"'b' needs \['a'\]"):
+        check_graph([b, a])
