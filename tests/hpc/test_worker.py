@@ -177,8 +177,8 @@ def test_entry_points_and_worker_mean_the_same_requeue() -> None:
 def test_all_that_is_said_goes_to_the_log_under_a_line_for_each_attempt(
     run: RunPaths, make: Make
 ) -> None:
-    write(run, make("a", "speaks"))
-    for _ in range(2):
+    for settings in (1, 2):
+        write(run, make("a", "speaks", settings=settings))
         assert start(run).wait() == Exit.DONE
     lines = run.log("a").read_text().splitlines()
     assert [line for line in lines if line.startswith("=== a, attempt")] == [lines[0], lines[5]]
