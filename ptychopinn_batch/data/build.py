@@ -79,7 +79,7 @@ def _fill(raw: RawScan, folder: Path, beat: Beat) -> None:
     dose = intake.dose()
     small = _small_arrays(raw, order, good, dose)
     for name, value in small.items():
-        np.ascontiguousarray(value).tofile(array_file(arrays, name))
+        array_file(arrays, name).write_bytes(np.ascontiguousarray(value).data)
     shape = (len(raw.frames), raw.frames.n, raw.frames.n)
     _describe(arrays, {FRAMES: (dtype, shape)} | {k: (v.dtype, v.shape) for k, v in small.items()})
     info = _info(raw, dtype, dose, stored_files(folder))

@@ -83,9 +83,14 @@ class NpzFile:
     def spooled(self, key: str) -> Iterator[Path]:
         """The numbers of an array as a plain file, for reading them in another order."""
         with tempfile.NamedTemporaryFile(prefix="ptychopinn-batch-") as file:
-            for chunk in self.chunks(key):
-                file.write(chunk.data)
-            file.flush()
+            try:
+                for chunk in self.chunks(key):
+                    file.write(chunk.data)
+                file.flush()
+            except OSError as error:
+                what = f"no room to turn this array, frames last, in {tempfile.gettempdir()}"
+                mend = "Set TMPDIR to a larger disk, or save frames first"
+                raise UserError(what, where=self.where(key), mend=mend) from error
             yield Path(file.name)
 
     def where(self, key: str) -> str:
