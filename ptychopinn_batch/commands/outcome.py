@@ -37,7 +37,7 @@ def failures(run: RunPaths, status: RunStatus) -> Iterator[str]:
             yield _failure(run, row)
     blocked = status.counts.get("blocked", 0)
     if blocked:
-        yield f"blocked: {plural(blocked, 'task')} that need what is not done"
+        yield f"blocked: {plural(blocked, 'task')}, for want of what it needs"
 
 
 def _result(run: RunPaths, task: Task) -> tuple[str, ...] | None:

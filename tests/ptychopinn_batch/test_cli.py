@@ -1,0 +1,566 @@
+"""The command line as its users meet it: what each command prints, writes and returns."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from hpc.executors.watch import Child
+from hpc.ledger import read_state
+from hpc.paths import RunPaths
+from hpc.worker import run_task
+from ptychopinn_batch.cli import COMMANDS, cli
+from ptychopinn_batch.specfile import load_spec
+from ptychopinn_batch.stages.params import StageParams
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+SPEC = """\
+version: 1
+name: two                      # a comment that is kept
+scans:
+  - {name: a, simulate: {frames: 20, frame_size: 32}}
+  - {name: b, simulate: {frames: 20, frame_size: 32, seed: 2}}
+model: {pretrained: none}
+train: {}
+"""
+TASKS = [
+    "prepare-a",
+    "prepare-b",
+    "train-default",
+    "package-default",
+    "infer-default-a-0",
+    "finalize-default-a",
+    "infer-default-b-0",
+    "finalize-default-b",
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A working folder with a spec in it, and stages that do nothing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two.yaml").write_text(SPEC)
+    (tmp_path / "fakes").mkdir()
+    monkeypatch.setenv("FAKES", str(tmp_path / "fakes"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(ROOT)]))
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setattr(StageParams, "entry", classmethod(fake_entry))
+    monkeypatch.setattr("hpc.executors.local.Child", Here)
+    return tmp_path
+
+
+class Here(Child):
+    """A worker that has done its task when it is started, in the process of the test."""
+
+    @classmethod
+    def start(cls, task, command, log, environment, gpus=()):
+        root, name = (command[command.index(option) + 1] for option in ("--runs", "--run"))
+        with log.open("a") as output, redirect_stdout(output), redirect_stderr(output):
+            run_task(RunPaths(Path(root), name), task.id)
+        return cls(task, SimpleNamespace(pid=0), gpus)
+
+    def is_gone(self):
+        return True
+
+    def reap(self):
+        return 0
+
+
+def fake_entry(cls):
+    return f"fake_stages:{'finalize' if cls.stage == 'finalize' else 'quiet'}"
+
+
+def behave(task, how):
+    Path("fakes", task).write_text(how)
+
+
+def call(*arguments):
+    """Exit code, what was printed, what was said on stderr."""
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def prints(*arguments):
+    """What a command that succeeds prints."""
+    code, stdout, stderr = call(*arguments)
+    assert (code, stderr) == (0, "")
+    return stdout
+
+
+def refuses(*arguments):
+    """What a command says that exits with 2: one message, no traceback, nothing written."""
+    before = tree()
+    code, stdout, stderr = call(*arguments)
+    assert (code, stdout) == (2, "")
+    assert "Traceback" not in stderr
+    assert tree() == before
+    return stderr
+
+
+def tree():
+    """Every file below the working folder with its content."""
+    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+def attempts(run="two"):
+    """How often each task was tried."""
+    paths = RunPaths(Path("runs"), run)
+    return {name: read_state(paths, name).attempt for name in TASKS}
+
+
+START = """\
+from ptychopinn_batch.cli import main
+from ptychopinn_batch.stages.params import StageParams
+def entry(cls):
+    return f"fake_stages:{'finalize' if cls.stage == 'finalize' else 'quiet'}"
+StageParams.entry = classmethod(entry)
+main()
+"""
+
+
+def process(*arguments, start=START):
+    """A command in a process of its own, with the fake stages and real workers."""
+    return subprocess.Popen(
+        [sys.executable, "-c", start, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(holds, seconds=60):
+    """Wait until something holds; a test that waits in vain fails."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def runs_now(task):
+    path = RunPaths(Path("runs"), "two")
+    return path.ledger(task).exists() and read_state(path, task).status == "running"
+
+
+# Help
+
+
+def test_help_names_every_command_and_every_exit_code():
+    text = prints("--help")
+    assert all(re.search(rf"^  {name} ", text, re.M) for name in COMMANDS)
+    assert all(re.search(rf"^\s+{code}\b", text, re.M) for code in (0, 1, 2, 70, 130))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_gives_an_example(name):
+    assert f"Example: ptychopinn-batch {name}" in " ".join(prints(name, "--help").split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_with_an_example(name):
+    text = (ROOT / "docs" / "cli.md").read_text()
+    assert re.search(rf"^## `{name}", text, re.M)
+    assert re.search(rf"^ptychopinn-batch {name} ", text, re.M)
+
+
+def test_every_option_is_documented():
+    text = (ROOT / "docs" / "cli.md").read_text()
+    for name in COMMANDS:
+        for option in re.findall(r"^  (--[a-z-]+)", prints(name, "--help"), re.M):
+            assert option in text, f"{name} {option}"
+
+
+def test_the_version_is_told():
+    assert re.fullmatch(r"ptychopinn-batch, version \d+\.\d+\.\d+\n", prints("--version"))
+
+
+def test_an_unknown_command_or_option_is_a_mistake_of_the_user():
+    assert "No such command 'sbmit'" in refuses("sbmit")
+    assert "No such option" in refuses("plan", "two.yaml", "--jsn")
+
+
+# init, validate, schema
+
+
+def test_init_writes_a_spec_that_is_valid_as_it_stands():
+    assert prints("init", "mine.yaml") == (
+        "Wrote mine.yaml. Next: ptychopinn-batch validate mine.yaml\n"
+    )
+    assert load_spec(Path("mine.yaml")).spec.name == "mine"
+
+
+def test_init_takes_the_scan(folder):
+    (folder / "scan.npz").touch()
+    prints("init", "--scan", "scan.npz")
+    assert load_spec(Path("job.yaml")).spec.scans[0].path == str(folder / "scan.npz")
+
+
+def test_init_replaces_nothing_unless_told_to():
+    assert refuses("init", "two.yaml") == (
+        "Error: two.yaml: this file exists. Choose another name, or say --force to replace it\n"
+    )
+    prints("init", "two.yaml", "--force")
+    assert Path("two.yaml").read_text() != SPEC
+
+
+def test_validate_counts_what_a_spec_comes_to():
+    assert prints("validate", "two.yaml", "--set", "sweep.infer.steps=[4, 8]") == (
+        "two.yaml is valid: 2 scans, 2 variants, 13 tasks\n"
+    )
+
+
+def test_the_schema_is_json_on_the_terminal_or_in_a_file():
+    text = prints("schema")
+    assert json.loads(text)["title"].startswith("ptychopinn-batch job spec")
+    assert prints("schema", "--output", "schema.json") == "Wrote schema.json\n"
+    assert Path("schema.json").read_text() == text
+
+
+# plan
+
+
+def test_plan_shows_every_task_and_writes_nothing(folder):
+    before = tree()
+    text = prints("plan", "two.yaml")
+    assert tree() == before
+    assert not (folder / "runs").exists()
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[0] for line in lines if "new" in line] == TASKS
+    assert re.search(
+        r"^8 of 8 tasks to run: about \d.* on 2 CPU cores, .* GB on disk\.$", text, re.M
+    )
+
+
+def test_plan_as_json_holds_what_the_table_holds():
+    plan = json.loads(prints("plan", "two.yaml", "--json"))
+    assert [task["id"] for task in plan["tasks"]] == TASKS
+    infer = plan["tasks"][4]
+    assert (infer["action"], infer["reason"]) == ("run", "new")
+    assert infer["needs"] == ["prepare-a", "train-default"]
+    assert infer["resources"]["time"] == "01:00:00"
+    assert plan["expected"]["cpu_seconds"] > infer["expected"]["cpu_seconds"] > 0
+
+
+def test_plan_tells_what_has_changed_since_the_last_submit():
+    call("submit", "two.yaml")
+    plan = json.loads(prints("plan", "two.yaml", "--set", "infer.steps=8", "--json"))
+    reasons = {task["id"]: (task["action"], task["reason"]) for task in plan["tasks"]}
+    assert reasons["train-default"] == ("skip", "done")
+    assert reasons["infer-default-a-0"] == ("run", "changed: infer.steps 16 -> 8")
+
+
+def test_the_local_profile_is_used_unless_another_or_none_is_chosen(folder):
+    (folder / "two.yaml").write_text(
+        SPEC + "profiles: {local: {infer.steps: 4}, fine: {infer.steps: 32}}\n"
+    )
+
+    def steps(*options):
+        tasks = json.loads(prints("plan", "two.yaml", "--json", *options))["tasks"]
+        return {task["key"] for task in tasks}
+
+    assert steps() == steps("--profile", "local") == steps("--set", "infer.steps=4")
+    assert steps("--profile", "fine") == steps("--set", "infer.steps=32")
+    assert steps("--profile", "none") == steps("--set", "infer.steps=16")
+    assert "(profile 'local')" in prints("plan", "two.yaml")
+    assert "there is no profile 'fast'" in refuses("plan", "two.yaml", "--profile", "fast")
+
+
+# submit
+
+
+def test_submit_runs_every_task_and_prints_every_result():
+    text = prints("submit", "two.yaml")
+    assert attempts() == dict.fromkeys(TASKS, 1)
+    rows = [re.split(r"  +", line) for line in text.splitlines()]
+    assert ["default", "b", "0.01140", "0.01210", "0.9910", "412", "good"] in [r[:7] for r in rows]
+    assert "runs/two/results/default/a" in text
+    assert "model: runs/two/models/default" in text
+    assert re.search(r"^\d\d:\d\d:\d\d  train-default  done \(", text, re.M)
+    assert re.search(r"^All 8 tasks are done, after .* s\.$", text, re.M)
+
+
+def test_submit_keeps_the_spec_to_the_letter_and_what_became_of_it():
+    prints("submit", "two.yaml", "--set", "seed=5")
+    run = RunPaths(Path("runs"), "two")
+    assert run.spec.read_text() == SPEC
+    assert load_spec(run.resolved).spec.seed == 5
+    assert [task["id"] for task in json.loads(run.plan.read_text())["tasks"]] == TASKS
+    assert all(run.task(name).exists() for name in TASKS)
+
+
+def test_the_same_submit_again_does_nothing_and_says_so():
+    call("submit", "two.yaml")
+    text = prints("submit", "two.yaml")
+    assert text.startswith("Nothing to do: all 8 tasks are done.\n")
+    assert "0.01140" in text
+    assert attempts() == dict.fromkeys(TASKS, 1)
+
+
+def test_changing_the_inference_does_not_repeat_the_training():
+    call("submit", "two.yaml")
+    text = prints("submit", "two.yaml", "--set", "infer.steps=8")
+    assert "4 tasks to do, 4 done before" in text
+    repeated = {name for name, times in attempts().items() if times == 2}
+    assert repeated == {name for name in TASKS if name.startswith(("infer", "finalize"))}
+
+
+def test_one_scan_that_fails_does_not_stop_the_others_and_is_tried_again():
+    behave("infer-default-a-0", "fail")
+    code, stdout, stderr = call("submit", "two.yaml")
+    assert code == 1
+    assert stderr == (
+        "failed: infer-default-a-0: frame 7: a faulty frame. Leave it out\n"
+        "    log: runs/two/logs/infer-default-a-0.log\n"
+        "blocked: 1 task, for want of what it needs\n"
+    )
+    assert "6 of 8 tasks are done" in stdout
+    assert re.search(r"^default +b ", stdout, re.M)
+    assert not re.search(r"^default +a ", stdout, re.M)
+    behave("infer-default-a-0", "be good")
+    assert "2 tasks to do, 6 done before" in prints("submit", "two.yaml")
+
+
+def test_a_dry_run_prints_the_commands_and_writes_nothing():
+    before = tree()
+    code, stdout, stderr = call("submit", "two.yaml", "--executor", "dry-run")
+    assert (code, tree()) == (0, before)
+    assert [re.search(r"--task (\S+)", line)[1] for line in stdout.splitlines()] == TASKS
+    assert stdout.splitlines()[4].endswith("# after prepare-a, train-default")
+    assert stderr == "Nothing was started: 8 tasks would be.\n"
+
+
+def test_limits_reach_the_executor(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "ptychopinn_batch.commands.submit._run", lambda job, executor: seen.append(executor) or 0
+    )
+    prints("submit", "two.yaml", "--parallel", "3", "--set", "resources.infer.array_parallelism=5")
+    (executor,) = seen
+    assert executor.room.tasks == 3
+    assert executor.stage_limits == {
+        "prepare": 8, "train": 4, "infer": 5, "finalize": 8, "package": 8
+    }  # fmt: skip
+
+
+def test_a_pretraining_has_a_model_for_its_result(folder):
+    text = "version: 1\nname: p\nmodel: {pretrained: none}\ntrain: {simulated: 1}\n"
+    (folder / "p.yaml").write_text(text)
+    assert "model: runs/p/models/default" in prints("submit", "p.yaml")
+
+
+# Folders of runs
+
+
+def test_the_folder_of_another_spec_is_refused_and_left_as_it_is(folder):
+    call("submit", "two.yaml")
+    (folder / "other.yaml").write_text(
+        "version: 1\nname: two\nscans: [{name: x, simulate: {object: star}}]\n"
+        "model: {pretrained: none}\n"
+    )
+    message = refuses("submit", "other.yaml")
+    assert message == (
+        f"Error: {folder}/runs/two: this folder holds the run of another spec, of simulated "
+        "natural 'a' and 1 more. Give the spec a name of its own (--set name=...), or choose "
+        "another --runs folder\n"
+    )
+    assert "1 scan, 1 variant" in prints("validate", "other.yaml", "--set", "name=other")
+
+
+def test_a_folder_that_is_no_run_is_refused(folder):
+    (folder / "runs" / "two").mkdir(parents=True)
+    (folder / "runs" / "two" / "thesis.tex").write_text("precious")
+    assert "this folder is not empty, and not that of a run" in refuses("submit", "two.yaml")
+
+
+def test_a_spec_that_keeps_one_of_its_scans_is_still_the_same_run():
+    call("submit", "two.yaml")
+    changes = ("--set", "scans.1.simulate.photons=1e4", "--set", "scans.0.simulate.object=star")
+    plan = json.loads(prints("plan", "two.yaml", "--json", *changes))
+    reasons = {task["id"]: task["reason"] for task in plan["tasks"]}
+    assert reasons["prepare-b"] == "changed: scan.simulate.photons 1000000.0 -> 10000.0"
+
+
+def test_a_run_without_its_spec_because_submit_was_killed_goes_on():
+    call("submit", "two.yaml")
+    for path in (RunPaths(Path("runs"), "two").resolved, RunPaths(Path("runs"), "two").spec):
+        path.unlink()
+    assert "Nothing to do" in prints("submit", "two.yaml")
+    assert RunPaths(Path("runs"), "two").spec.read_text() == SPEC
+
+
+# status, logs, cancel
+
+
+@pytest.mark.parametrize("target", ["two", "two.yaml", "runs/two"])
+def test_a_run_is_found_by_its_name_its_spec_and_its_folder(target):
+    call("submit", "two.yaml")
+    assert "Everything is done." in prints("status", target)
+    assert "says hello" in prints("logs", target)
+    assert "nothing there waits or runs" in prints("cancel", target)
+
+
+def test_a_run_that_is_not_there_is_named_with_those_that_are():
+    call("submit", "two.yaml")
+    assert refuses("status", "tow") == (
+        "Error: runs: no run 'tow' has been submitted. Did you mean 'two'?\n"
+    )
+    assert "Runs there: two" in refuses("logs", "zzzz")
+    assert "Runs there: none" in refuses("cancel", "zzzz", "--runs", "elsewhere")
+
+
+def test_status_shows_causes_and_says_how_to_go_on():
+    behave("train-default", "fail")
+    call("submit", "two.yaml")
+    text = prints("status", "two")
+    assert "2 done, 1 failed, 5 blocked" in text
+    assert "No submit is at work on it: submit it again to go on." in text
+    assert re.search(
+        r"^train-default +failed .* frame 7: a faulty frame\. Leave it out$", text, re.M
+    )
+
+
+def test_status_as_json_holds_every_task():
+    call("submit", "two.yaml")
+    status = json.loads(prints("status", "two", "--json"))
+    assert status["counts"] == {"done": 8}
+    assert [row["id"] for row in status["rows"]] == TASKS
+
+
+def test_status_of_many_tasks_shows_those_that_need_a_look():
+    behave("infer-default-b-0", "fail")
+    call("submit", "two.yaml")
+    run = RunPaths(Path("runs"), "two")
+    plan = json.loads(run.plan.read_text())
+    more = [{**task, "id": f"{task['id']}-{k}"} for k in range(10) for task in plan["tasks"]]
+    run.plan.write_text(json.dumps({**plan, "tasks": [*more, *plan["tasks"]]}))
+    text = prints("status", "two")
+    assert re.search(r"^infer-default-b-0 +failed", text, re.M)
+    assert text.endswith("and 48 tasks more (--all)\n")
+    assert prints("status", "two", "--all").count("pending") == 81
+
+
+def test_logs_of_one_task_or_of_those_that_failed():
+    behave("infer-default-b-0", "fail")
+    call("submit", "two.yaml")
+    assert "prepare-a says hello" in prints("logs", "two", "prepare-a")
+    failed = prints("logs", "two", "--failed")
+    assert failed.startswith("==> infer-default-b-0: runs/two/logs/infer-default-b-0.log\n")
+    assert "a faulty frame" in failed
+    assert failed.count("==>") == 1
+    assert len(prints("logs", "two", "prepare-a", "--lines", "1").splitlines()) == 1
+    assert "there is no task 'prepare-x'. Did you mean" in refuses("logs", "two", "prepare-x")
+
+
+def test_cancel_wants_a_task_or_a_stage_that_exists():
+    call("submit", "two.yaml")
+    assert "its stages: prepare, train" in refuses("cancel", "two", "--stage", "trian").lower()
+    assert "there is no task 'x'" in refuses("cancel", "two", "x")
+    assert "not both" in refuses("cancel", "two", "prepare-a", "--stage", "prepare")
+
+
+def test_a_running_task_shows_its_figures_and_can_be_cancelled_from_elsewhere():
+    behave("infer-default-a-0", "hang")
+    submit = process("submit", "two.yaml")
+    until(lambda: runs_now("infer-default-a-0"))
+    until(lambda: "3/10" in prints("status", "two"))
+    status = prints("status", "two")
+    assert re.search(r"^infer-default-a-0 +running +3/10 .* loss 0\.125$", status, re.M)
+    assert "Worked on by" in status
+    assert "pid" in refuses("submit", "two.yaml")  # one submit at a time
+    assert prints("cancel", "two", "infer-default-a-0") == "1 task cancelled: infer-default-a-0\n"
+    stdout, stderr = submit.communicate(timeout=60)
+    assert submit.returncode == 1
+    assert "cancelled: infer-default-a-0" in stderr
+    assert "6 of 8 tasks are done" in stdout
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_submit_stops_its_workers_and_can_go_on(number, code):
+    behave("train-default", "hang")
+    submit = process("submit", "two.yaml")
+    until(lambda: runs_now("train-default"))
+    submit.send_signal(number)
+    _, stderr = submit.communicate(timeout=60)
+    assert submit.returncode == code
+    assert "Traceback" not in stderr
+    assert "Stopping: running tasks save their state." in stderr
+    assert read_state(RunPaths(Path("runs"), "two"), "train-default").status == "cancelled"
+    behave("train-default", "be good")
+    assert "6 tasks to do, 2 done before" in prints("submit", "two.yaml")
+
+
+def test_a_killed_submit_leaves_its_worker_to_the_next_one():
+    behave("train-default", "hang")
+    submit = process("submit", "two.yaml")
+    until(lambda: runs_now("train-default"))
+    submit.kill()
+    submit.communicate(timeout=60)
+    assert "its tasks go on" in prints("status", "two")
+    again = process("submit", "two.yaml")
+    until(lambda: "Worked on by" in prints("status", "two"))
+    assert attempts()["train-default"] == 1
+    behave("train-default", "be good")
+    worker = read_state(RunPaths(Path("runs"), "two"), "train-default").pid
+    os.kill(worker, signal.SIGKILL)
+    _, stderr = again.communicate(timeout=60)
+    assert (again.returncode, "killed: train-default" in stderr) == (1, True)
+    assert "All 8 tasks are done" in prints("submit", "two.yaml")
+
+
+# Speed and errors of our own
+
+
+HEAVY = ("torch", "lightning", "zarr", "matplotlib", "h5py")
+LIGHT = ("status two", "logs two", "cancel two")
+OTHERS = ("plan two.yaml", "validate two.yaml", "submit two.yaml")
+
+
+@pytest.mark.parametrize("command", [*LIGHT, *OTHERS])
+def test_commands_that_answer_at_once_import_nothing_heavy(command):
+    call("submit", "two.yaml")
+    light = command in LIGHT
+    absent = (*HEAVY, "numpy", "ptychopinn_batch.jobspec") if light else HEAVY
+    look = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: print([name for name in {absent} if name in sys.modules]))\n"
+    )
+    start = "from ptychopinn_batch.cli import main\nmain()\n" if light else START
+    done = process(*command.split(), start=look + start)
+    stdout, stderr = done.communicate(timeout=60)
+    assert (done.returncode, stdout.splitlines()[-1]) == (0, "[]"), stderr
+
+
+def test_an_error_of_the_program_is_one_message_and_its_traceback_is_kept(monkeypatch, tmp_path):
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("ptychopinn_batch.commands.plan.plan_run", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, stdout, stderr = call("plan", "two.yaml")
+    assert (code, stdout) == (70, "")
+    first, second = stderr.splitlines()
+    assert first == "Error in ptychopinn-batch itself: ZeroDivisionError: a bug"
+    kept = Path(re.search(r"kept in (\S+);", second)[1])
+    assert "in broken" in kept.read_text()
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    call("submit", "two.yaml")
+    shown = process("schema")
+    shown.stdout.close()
+    _, stderr = shown.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    assert "Error" not in stderr
