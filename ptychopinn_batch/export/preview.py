@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMITS = (0.5, 99.5)  # percentiles of the well-lit area that colours span
 WELL_LIT = 0.05  # of the brightest light: dimmer pixels are shown but do not set the colours
 FULL_CIRCLE = 5.5  # rad: phases that span more are shown in colours that close upon themselves
+MOST_PIXELS = 2048  # along the longer side of the picture
 DPI = 120
 LONGEST = 8.0  # inches, the longer side of the picture
 UNSEEN = "0.6"
@@ -39,17 +40,24 @@ class Picture:
 
 def amplitude_picture(result: Result) -> Picture:
     """|object|; robust against a few outliers at the rim."""
-    image = np.abs(result.object).astype(np.float64)
+    step = _step(result)
+    image = np.abs(result.object[::step, ::step]).astype(np.float64)
     return Picture(image, _limits(image, result), "amplitude", "gray")
 
 
 def phase_picture(result: Result) -> Picture:
     """The phase in rad, without plane."""
-    image = without_plane(result.object, result.seen & well_lit(result))
-    image = np.where(result.seen, image, np.nan)
+    step = _step(result)
+    seen, lit = (mask[::step, ::step] for mask in (result.seen, well_lit(result)))
+    image = np.where(seen, without_plane(result.object[::step, ::step], lit), np.nan)
     low, high = _limits(image, result)
     around = high - low > FULL_CIRCLE
     return Picture(image, (low, high), "phase (rad)", "twilight" if around else "viridis")
+
+
+def _step(result: Result) -> int:
+    """Every so-manieth pixel is shown: more than a screen has would only cost memory."""
+    return -(-max(result.canvas.shape) // MOST_PIXELS)
 
 
 def well_lit(result: Result) -> NDArray[np.bool_]:
@@ -63,14 +71,15 @@ def write_png(result: Result, picture: Picture, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    height, width = picture.image.shape
+    height, width = result.canvas.shape
     scale = LONGEST / max(height, width)
     figure = Figure(figsize=(width * scale + 1.6, height * scale + 0.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_facecolor(UNSEEN)
     low, high = picture.limits
-    shown = axes.imshow(picture.image, cmap=picture.colours, vmin=low, vmax=high)
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    shown = axes.imshow(picture.image, cmap=picture.colours, vmin=low, vmax=high, extent=extent)
     figure.colorbar(shown, ax=axes, label=picture.label, fraction=0.05)
     axes.set_title(_title(result), fontsize=10)
     _scale(axes, result)
@@ -114,7 +123,8 @@ def _metres(length: float) -> str:
 
 
 def _limits(image: NDArray[np.float64], result: Result) -> tuple[float, float]:
-    values = image[well_lit(result) & np.isfinite(image)]
+    step = _step(result)
+    values = image[well_lit(result)[::step, ::step] & np.isfinite(image)]
     if not values.size:
         return 0.0, 1.0
     low, high = np.percentile(values, LIMITS)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
+from ptychopinn_batch.export import preview
 from ptychopinn_batch.export.preview import (
     amplitude_picture,
     nice_length,
@@ -50,6 +51,15 @@ def test_a_picture_is_a_whole_png_with_grey_where_nothing_was_seen(
     assert len(np.unique(pixels, axis=0)) > 50
     assert grey / len(pixels) > 0.2 * (~result.seen).mean()
     assert [p.name for p in tmp_path.iterdir()] == ["amplitude.png"]
+
+
+def test_a_large_object_is_shown_thinned_out_in_its_own_pixels(tmp_path, make_result, monkeypatch):
+    result = make_result(residual=0.01)
+    monkeypatch.setattr(preview, "MOST_PIXELS", 20)
+    for picture in (amplitude_picture(result), phase_picture(result)):
+        assert max(picture.image.shape) <= 20
+        write_png(result, picture, tmp_path / "p.png")
+        assert imread(tmp_path / "p.png").shape[0] > 500
 
 
 def test_an_object_nobody_saw_still_makes_a_picture(tmp_path, make_result):
