@@ -7,6 +7,7 @@ it, for a guess could repeat work or hide a loss.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -146,27 +147,18 @@ class TaskState(NamedTuple):
 
 def fold(entries: Iterable[Entry]) -> TaskState:
     """The state that records come to, in the order they were written. Pure."""
-    state = TaskState()
+    known = dict(_NEW)
     for entry in entries:
-        state = state._replace(**_change(state, entry))
-    return state
+        known.update(_change(known, entry))
+    return TaskState(**known)
 
 
-def _change(state: TaskState, entry: Entry) -> dict[str, Any]:
-    match entry:
-        case Queued():
-            return {**_FRESH, "key": entry.key, "job": entry.job, "queued": entry.at}
-        case Started():
-            return _start(state, entry)
-        case Ended():
-            return _end(state, entry)
-        case CancelAsked():
-            return _cancel(state, entry)
-        case Blocked():
-            return {**_FRESH, "status": "blocked", "cause": entry.cause, "ended": entry.at}
+# While folding, a state is a dictionary of its fields: thousands of them are made for one status.
+_Fields = dict[str, Any]
 
+_NEW: _Fields = TaskState()._asdict()
 
-_FRESH: dict[str, Any] = {
+_FRESH: _Fields = {
     "status": "pending",
     "cause": None,
     "error": None,
@@ -179,7 +171,22 @@ _FRESH: dict[str, Any] = {
 }
 
 
-def _start(state: TaskState, entry: Started) -> dict[str, Any]:
+def _change(known: _Fields, entry: Entry) -> _Fields:
+    """The fields that a record changes."""
+    match entry:
+        case Queued():
+            return {**_FRESH, "key": entry.key, "job": entry.job, "queued": entry.at}
+        case Started():
+            return _start(known, entry)
+        case Ended():
+            return _end(known, entry)
+        case CancelAsked():
+            return _cancel(known, entry)
+        case Blocked():
+            return {**_FRESH, "status": "blocked", "cause": entry.cause, "ended": entry.at}
+
+
+def _start(known: _Fields, entry: Started) -> _Fields:
     """A new attempt. A wish to cancel from before it still holds: only a new queueing ends it."""
     return {
         **_FRESH,
@@ -189,31 +196,31 @@ def _start(state: TaskState, entry: Started) -> dict[str, Any]:
         "done_key": None,  # from here on the old results may be overwritten
         "result": None,
         "process": entry.process,
-        "job": entry.job or state.job,
+        "job": entry.job or known["job"],
         "started": entry.at,
-        "cancel": state.cancel,
+        "cancel": known["cancel"],
     }
 
 
-def _end(state: TaskState, entry: Ended) -> dict[str, Any]:
-    if entry.attempt != state.attempt or state.status == "done":
+def _end(known: _Fields, entry: Ended) -> _Fields:
+    if entry.attempt != known["attempt"] or known["status"] == "done":
         return {}  # a late word on an attempt that was given up, or that had succeeded after all
     if entry.outcome == "done":
         return {
-            **{"status": "done", "done_key": state.key, "result": entry.result, "cancel": None},
-            **{"cause": None, "error": None, "tail": (), "ended": entry.at},
+            **{"status": "done", "done_key": known["key"], "result": entry.result},
+            **{"cancel": None, "cause": None, "error": None, "tail": (), "ended": entry.at},
         }
-    if state.cancel:
-        return {"status": "cancelled", "cause": state.cancel, "ended": entry.at}
-    details: dict[str, Any] = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
+    if known["cancel"]:
+        return {"status": "cancelled", "cause": known["cancel"], "ended": entry.at}
+    details = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
     return {"status": entry.outcome, "ended": entry.at, **details}
 
 
-def _cancel(state: TaskState, entry: CancelAsked) -> dict[str, Any]:
+def _cancel(known: _Fields, entry: CancelAsked) -> _Fields:
     by = f"by {entry.by}"
-    if state.status == "running":
+    if known["status"] == "running":
         return {"cancel": by}
-    if state.status in ("pending", "requeued"):
+    if known["status"] in ("pending", "requeued"):
         return {"status": "cancelled", "cancel": by, "cause": by, "ended": entry.at}
     return {}  # it is over
 
@@ -239,7 +246,7 @@ def append(path: Path, entry: Entry) -> None:
     append_line(path, entry.model_dump_json(exclude_none=True))
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: os.PathLike[str]) -> list[Entry]:
     """The records of one task, none where there is no file.
 
     Raises StateError naming file and line where a whole line is no record.
@@ -254,7 +261,7 @@ def read_entries(path: Path) -> list[Entry]:
         return _one_by_one(path, lines)
 
 
-def _one_by_one(path: Path, lines: Sequence[tuple[int, str]]) -> list[Entry]:
+def _one_by_one(path: os.PathLike[str], lines: Sequence[tuple[int, str]]) -> list[Entry]:
     entries: list[Entry] = []
     for number, line in lines:
         try:
@@ -262,13 +269,13 @@ def _one_by_one(path: Path, lines: Sequence[tuple[int, str]]) -> list[Entry]:
         except ValidationError as error:
             raise StateError(
                 f"this record is damaged ({explain(error)})",
-                where=f"{path}:{number}",
+                where=f"{os.fspath(path)}:{number}",
                 mend="Look at the line; move the file away to have the task run again",
             ) from None
     return entries
 
 
-def folded_state(path: Path) -> TaskState:
+def folded_state(path: os.PathLike[str]) -> TaskState:
     """What the records in a file come to, "unknown" where they are damaged; not settled."""
     try:
         return fold(read_entries(path))

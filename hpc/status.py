@@ -6,7 +6,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import fmean
 
 from pydantic import Field, computed_field
@@ -140,7 +139,7 @@ class StatusReader:
                 signature = _signature(entry.stat())
                 known = self._states.get(task_id)
                 if known is None or known[0] != signature:
-                    self._states[task_id] = signature, folded_state(Path(entry.path))
+                    self._states[task_id] = signature, folded_state(entry)
 
     def _row(self, task: PlannedTask, now: float) -> Row:
         _, state = self._states.get(task.id, (None, NEW))

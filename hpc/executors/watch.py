@@ -200,7 +200,8 @@ def _how(watched: Watched, status: int | None) -> str:
         return f"its process (pid {watched.pid}) is gone"
     if status >= 0:
         return f"its process ended with status {status} and left no record"
-    name = signal.Signals(-status).name
+    known = {number.value: number.name for number in signal.Signals}
+    name = known.get(-status, f"signal {-status}")  # real-time signals have no names
     hint = ", perhaps by the system for want of memory" if name == "SIGKILL" else ""
     return f"by {name}{hint}"
 

@@ -1,5 +1,8 @@
 """What is peculiar to the queue on this machine: room, GPUs, threads, stages."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,7 +11,7 @@ import pytest
 from hpc.executors.base import worker_command
 from hpc.executors.local import LocalExecutor, LocalHandle
 from hpc.executors.room import Room
-from hpc.executors.watch import Child, end_of
+from hpc.executors.watch import Adopted, Child, end_of
 from hpc.ledger import CancelAsked, Ended, Queued, TaskState, append, read_entries, read_state
 from hpc.paths import RunPaths
 from hpc.process import Process
@@ -80,6 +83,20 @@ def test_no_gpu_is_given_to_two_tasks_at_once(
         handle.wait(0.02)
     given = [(read_state(run, name).result or {})["CUDA_VISIBLE_DEVICES"] for name in "ab"]
     assert sorted(map(str, given)) == ["3", "7"]
+
+
+def test_the_gpus_of_an_adopted_worker_are_known(run: RunPaths, make: Make) -> None:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "5"}
+    command = [sys.executable, "-c", "print('here', flush=True); import time; time.sleep(600)"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        process = Process(host=Process.current().host, pid=worker.pid, started="x")
+        state = TaskState(status="running", attempt=1, process=process)
+        assert Adopted(run, make("a", gpus=1), state).gpus == ("5",)
+        assert Adopted(run, make("a", gpus=0), state).gpus == ()
+        worker.kill()
+    assert Adopted(run, make("a", gpus=1), state).gpus == ()
 
 
 def test_a_task_cancelled_before_a_submit_that_waits_for_its_turn_is_not_started(
@@ -219,6 +236,7 @@ def test_somebody_elses_attempt_is_not_ours_to_end(child: Child) -> None:
     [
         (-9, "killed", "by SIGKILL, perhaps by the system for want of memory"),
         (-11, "killed", "by SIGSEGV"),
+        (-40, "killed", "by signal 40"),
         (3, "killed", "its process ended with status 3 and left no record"),
         (74, "failed", "no space left on the disk"),
         (None, "killed", "its process (pid 77) is gone"),

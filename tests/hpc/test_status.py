@@ -168,11 +168,11 @@ def test_a_reader_sees_every_change_though_it_reads_only_what_changed(
 
     folded = module.folded_state
     monkeypatch.setattr(
-        module, "folded_state", lambda path: (read.append(path.stem), folded(path))[1]
+        module, "folded_state", lambda entry: (read.append(entry.name), folded(entry))[1]
     )
     pretend(tasks[10], "failed")
     assert reader.read().counts == {"done": 10, "failed": 1, "pending": 9}
-    assert read == ["t10"]
+    assert read == ["t10.jsonl"]
     submit(run, tasks[:5])
     assert reader.read().counts == {"done": 5}
 
