@@ -32,6 +32,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 SCHEMA = 1
 CHUNK = 128  # pixels, side of the pieces of a shard that can be read alone
+AGAIN = "Delete it and the ledgers of its infer tasks, then submit the run again"
 LOCK_SECONDS = 60  # far more than making an empty array takes
 GAUGE = (
     "array pixel (row i, column j) is scan pixel (i + y0, j + x0); a position (x, y) is the scan "
@@ -95,7 +96,7 @@ class ObjectStore:
         header = _read_header(folder)
         if array_key is not None and header.array_key != array_key:
             what = f"this array was made by key {header.array_key}, expected {array_key}"
-            raise StateError(what, where=str(folder), mend="Submit the run again")
+            raise StateError(what, where=str(folder), mend=AGAIN)
         return cls(folder, header)
 
     @property
@@ -131,15 +132,13 @@ class ObjectStore:
         window = window or self.header.canvas.whole
         for number, tile in enumerate(self.tiles):
             if _overlap(tile, window) and (fault := self._fault(number)):
-                raise StateError(
-                    f"tile {number} {fault}", where=str(self.folder), mend="Submit the run again"
-                )
+                raise StateError(f"tile {number} {fault}", where=str(self.folder), mend=AGAIN)
         group = zarr.open_group(self.folder, mode="r")
         try:
             values = [np.asarray(_array(group, k)[window.slices]) for k in _ARRAYS]
         except (ValueError, RuntimeError, OSError) as error:
             what = f"its bytes were changed ({error})"
-            raise StateError(what, where=str(self.folder), mend="Submit the run again") from error
+            raise StateError(what, where=str(self.folder), mend=AGAIN) from error
         return StoredObject(*values)
 
     def _number(self, window: Window) -> int:
@@ -225,7 +224,7 @@ def _read_header(folder: Path) -> ArrayHeader:
         attributes = zarr.open_group(folder, mode="r").attrs.asdict()
     except (OSError, ValueError, KeyError) as error:
         what = "there is no object array"
-        raise StateError(what, where=str(folder), mend="Submit the run again") from error
+        raise StateError(what, where=str(folder), mend=AGAIN) from error
     try:
         return ArrayHeader.model_validate(attributes, strict=False)
     except ValidationError as error:

@@ -45,27 +45,46 @@ def residuals(
     Memory is bounded by the object and a block of frames, however many there are.
     """
     device = device or torch.device("cpu")
-    canvas_object, probe = torch.from_numpy(obj).to(device), store.probe.to(device)
-    blank = physics.intensity(physics.fft(probe)[None]).sqrt()
-    table = torch.from_numpy(noise_table()).float().to(device)
-    sums = torch.zeros(4, dtype=torch.float64)
-    done = 0
+    sums = _Sums(store, torch.from_numpy(obj).to(device))
+    total, done = torch.zeros(4, dtype=torch.float64), 0
     for frames in _blocks(store, canvas, device):
-        probes = physics.shifted(probe, frames.fractions)
-        waves = physics.exit_to_detector(canvas_object, frames.corners, probes)
-        model = _trusted(physics.intensity(waves).sqrt(), store)
-        expected = table[(model / NOISE_STEP).round().long().clamp(0, len(table) - 1)]
-        parts = (
-            (model - frames.amplitudes).square(),
-            (_trusted(blank, store) - frames.amplitudes).square(),
-            _trusted(expected, store),
-            frames.amplitudes.square(),
-        )
-        sums += torch.stack([part.sum(dtype=torch.float64) for part in parts]).cpu()
+        total += sums.over(frames)
         done += len(frames.corners)
         beat(done, store.info.frames)
-    fitted, empty, noise = (sums[:3] / sums[3]).tolist()
+    fitted, empty, noise = (total[:3] / total[3]).tolist()
     return Residuals(fitted=fitted, empty=empty, noise=noise if holds_counts(store) else None)
+
+
+class _Sums:
+    """Sums over frames of one scan, of one object on its device."""
+
+    def __init__(self, store: ScanStore, obj: Tensor) -> None:
+        self.obj, self.probe = obj, store.probe.to(obj.device)
+        self.good = None if store.mask is None else store.mask.to(obj.device)
+        blank = physics.intensity(physics.fft(self.probe)[None]).sqrt()
+        self.blank = self._trusted(blank)  # the same for all frames: only its phase is shifted
+        self.noise = torch.from_numpy(noise_table()).float().to(obj.device)
+
+    def over(self, frames: _Frames) -> Tensor:
+        """(4,) float64: squared residual of the object and of an empty one, noise, energy."""
+        probes = physics.shifted(self.probe, frames.fractions)
+        waves = physics.exit_to_detector(self.obj, frames.corners, probes)
+        model = self._trusted(physics.intensity(waves).sqrt())
+        parts = (
+            (model - frames.amplitudes).square(),
+            (self.blank - frames.amplitudes).square(),
+            self._trusted(self._expected_noise(model)),
+            frames.amplitudes.square(),
+        )
+        return torch.stack([part.sum(dtype=torch.float64) for part in parts]).cpu()
+
+    def _expected_noise(self, model: Tensor) -> Tensor:
+        index = (model / NOISE_STEP).round().long()
+        return self.noise[index.clamp(0, len(self.noise) - 1)]
+
+    def _trusted(self, values: Tensor) -> Tensor:
+        """Detector values (..., N, N) with bad pixels set to zero."""
+        return values if self.good is None else values * self.good
 
 
 def holds_counts(store: ScanStore) -> bool:
@@ -86,8 +105,3 @@ def _blocks(store: ScanStore, canvas: Canvas, device: torch.device) -> Iterator[
             torch.from_numpy(fractions).to(device),
             store.amplitudes(rows).to(device),
         )
-
-
-def _trusted(values: Tensor, store: ScanStore) -> Tensor:
-    """Detector values (..., N, N) with bad pixels set to zero."""
-    return values if store.mask is None else values * store.mask.to(values.device)
