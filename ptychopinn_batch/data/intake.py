@@ -12,6 +12,9 @@ from hpc.errors import UserError
 from ptychopinn_batch.data.checks import listed
 from ptychopinn_batch.data.source import Frames, Measurement
 
+# Types that no count fills: detectors such as EIGER mark their dead pixels by the largest number.
+DEAD = (np.dtype(np.uint32), np.dtype(np.uint64))
+
 
 @dataclass(frozen=True)
 class Dose:
@@ -45,6 +48,8 @@ class Intake:
             block = np.where(self._good, block, np.zeros((), block.dtype))
         self._refuse(block, ~np.isfinite(block), "NaN or infinite")
         self._refuse(block, block < 0, "negative")
+        if block.dtype in DEAD:
+            self._refuse(block, block == np.iinfo(block.dtype).max, "marked as dead")
         values = block.astype(np.float64)  # squares of unsigned integers would wrap
         counts = values**2 if self._measurement == "amplitude" else values
         self._counts[self._done : self._done + len(block)] = counts.sum((1, 2))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +26,19 @@ CHUNK_BYTES = 2**22  # read at once
 
 _PLAIN = "Save it again as a plain numeric array with numpy.savez"
 _AGAIN = "Copy or write the file again"
+
+# What zipfile and numpy.lib.format raise where bytes are not what they should be.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TokenError,
+    ValueError,
+)
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -115,7 +129,7 @@ class NpzFile:
         except FileNotFoundError:
             mend = "Check the path; a relative one begins at the spec file"
             raise UserError("no such file", where=str(self.path), mend=mend) from None
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):
             raise UserError(self._no_zip(), where=str(self.path), mend=_AGAIN) from None
         except OSError as error:
             what = f"this file cannot be read ({error.strerror})"
@@ -129,9 +143,9 @@ class NpzFile:
             try:
                 with archive.open(f"{key}.npy") as member:
                     yield member
-            except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-                if isinstance(error, UserError):
-                    raise
+            except UserError:
+                raise
+            except DAMAGE as error:
                 what = f"this array is damaged or cut off ({error})"
                 raise UserError(what, where=self.where(key), mend=_AGAIN) from None
 
@@ -139,7 +153,7 @@ class NpzFile:
         with self.path.open("rb") as file:
             start = file.read(6)
         if start.startswith(b"PK\x03\x04"):
-            return "this NPZ file is cut off: its end is missing"
+            return "this NPZ file is cut off, or damaged at its end"
         if start == npy.MAGIC_PREFIX:
             return "this is one array (NPY), not an NPZ file"
         return "this is not an NPZ file"

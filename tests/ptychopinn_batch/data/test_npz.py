@@ -201,6 +201,21 @@ class TestRefuses:
         path.write_bytes(data)
         assert "diff3d: this array is damaged or cut off" in refusal(path)
 
+    @pytest.mark.parametrize("compressed", [False, True])
+    def test_any_damage_without_a_traceback(self, save, compressed):
+        path, random = save(compressed=compressed), np.random.default_rng(0)
+        whole, refused = path.read_bytes(), 0
+        for _ in range(150):
+            data = bytearray(whole[: random.integers(len(whole) // 2, len(whole) + 1)])
+            for at in random.choice([random.integers(300), len(data) - random.integers(1, 300)], 3):
+                data[at] = random.integers(256)
+            path.write_bytes(data)
+            try:
+                take_all(path)
+            except UserError:
+                refused += 1
+        assert refused > 100
+
     @pytest.mark.parametrize("key", ["diff3d", "xcoords", "ycoords", "probeGuess"])
     def test_a_missing_array_naming_those_there_are(self, save, key):
         message = refusal(save(**{key: None}))
@@ -226,6 +241,15 @@ class TestRefuses:
         assert "frame 11 is" in message
         assert word in message
         assert "row 2, column 3" in message
+
+    def test_the_marks_of_dead_pixels_unless_they_are_masked(self, save):
+        frames, bad = contract("uint32")["diff3d"], np.zeros((N, N), bool)
+        frames[:, 4, 6] = 2**32 - 1
+        bad[4, 6] = True
+        message = refusal(save(diff3d=frames))
+        assert "frame 0 is marked as dead in 1 pixels, first at row 4, column 6" in message
+        assert "bad_pixels" in message
+        take_all(save(diff3d=frames, bad_pixels=bad))
 
     def test_more_positions_than_frames(self, save):
         message = refusal(save(diff3d=contract()["diff3d"][:-1]))
