@@ -22,7 +22,13 @@ import numpy as np
 import torch
 from machine import describe
 
-from ptychopinn_batch.comparison import align, compare, scanned_area, without_plane
+from ptychopinn_batch.comparison import (
+    Similarity,
+    align,
+    compare,
+    scanned_area,
+    without_plane,
+)
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.npz import read_npz
 from ptychopinn_batch.data.source import RawScan
@@ -35,6 +41,10 @@ from ptychopinn_batch.package import load_model
 from ptychopinn_batch.simulate.scan import simulate_scan
 
 STAR = Path(__file__).parent.parent / "data" / "siemens_star_128.npz"
+SIMULATED = {  # 1,764 frames of 64 x 64, 4.5 px steps, 1e6 photons; pictures new to the network
+    "photographs, diffuser (simulated)": Simulation(probe="diffuser", probe_radius=0.15),
+    "photographs, lens (simulated)": Simulation(probe="lens", probe_radius=0.15),
+}
 TRIALS = (("shipped", 16), ("shipped", 32), ("untrained", 16), ("untrained", 64))
 
 
@@ -64,7 +74,8 @@ class Picture:
 def scans(also: list[Path]) -> Iterator[tuple[str, RawScan]]:
     """Name and content of every scan of the benchmark."""
     yield "siemens_star_128 (measured)", read_npz(STAR, Scan(path=str(STAR)))
-    yield "natural image (simulated)", simulate_scan(Simulation())
+    for name, settings in SIMULATED.items():
+        yield name, simulate_scan(settings)
     for path in also:
         yield path.stem, read_npz(path, Scan(path=str(path)))
 

@@ -64,7 +64,9 @@ def coverage(canvas: Canvas, positions: NDArray[np.float64], seen: Mask) -> floa
     return float(seen[scan_box(canvas, positions).slices].mean())
 
 
-def scanned_area(canvas: Canvas, positions: NDArray[np.float64], reference_shape: tuple[int, int]) -> Window | None:
+def scanned_area(
+    canvas: Canvas, positions: NDArray[np.float64], reference_shape: tuple[int, int]
+) -> Window | None:
     """Where objects are compared: the scan's box, as far as a reference (H, W) reaches.
 
     In canvas pixels; the reference's are those of the scan. None where no window of it fits.

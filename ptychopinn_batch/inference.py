@@ -24,6 +24,8 @@ from ptychopinn_batch.training.measured import held_out
 if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanStore
 
+HELD_OUT_WINDOW = 256  # pixels, largest side of the window that the held-out residual is taken on
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -115,12 +117,12 @@ def _blank(tile: Window) -> Tile:
 def held_out_residual(
     network: Network, store: ScanStore, canvas: Canvas, infer: Infer, share: float
 ) -> float:
-    """R on frames that the reconstruction did not see: `share` of those in one central tile.
+    """R on frames that the reconstruction did not see: `share` of those in a central window.
 
     R = sum (|model| - amplitude)^2 / sum amplitude^2 with the stored probe. Held-out frames lie
     between others, so the object under them is known; their noise is not.
     """
-    region, rows = _central_region(store, canvas, infer.tile)
+    region, rows = _central_region(store, canvas, min(infer.tile, HELD_OUT_WINDOW))
     left_out = held_out(store.info.frames, share)[rows]
     region, left_out = region.to(device_of(network)), left_out.to(device_of(network))
     obj, _ = reconstruct(network, region.subset(~left_out), infer)

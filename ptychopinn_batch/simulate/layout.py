@@ -13,7 +13,7 @@ POSITIONS, ERRORS, OBJECT, PROBE, PIXELS, COUNTS = range(6)  # streams of random
 
 
 def true_positions(settings: Simulation) -> Positions:
-    """Positions (K, 2) as (x, y) in object pixels, all patches of whose frames lie on the object."""
+    """Positions (K, 2) as (x, y) in object pixels; every patch lies on the object."""
     random = np.random.default_rng((settings.seed, POSITIONS))
     if settings.pattern == "spiral":
         points = _spiral(settings.frames, settings.step)
@@ -41,11 +41,12 @@ def _grid(settings: Simulation) -> Positions:
     """Row by row, so many columns that the grid is about square unless the spec says."""
     columns = settings.columns or int(np.ceil(settings.frames**0.5))
     number = np.arange(settings.frames)
-    return np.stack([number % columns, number // columns], 1) * settings.step
+    points: Positions = np.stack([number % columns, number // columns], 1) * settings.step
+    return points
 
 
 def _spiral(count: int, step: float) -> Positions:
-    """Fermat spiral from the middle outwards (Vogel, Math. Biosci. 44, 1979), a point per step^2."""
+    """A Fermat spiral from the middle outwards, a point per step^2 (Vogel, Math. Biosci. 1979)."""
     number = np.arange(count)
     radius = step * np.sqrt((number + 0.5) / np.pi)
     angle = GOLDEN_ANGLE * number
