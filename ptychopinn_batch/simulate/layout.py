@@ -41,8 +41,7 @@ def _grid(settings: Simulation) -> Positions:
     """Row by row, so many columns that the grid is about square unless the spec says."""
     columns = settings.columns or int(np.ceil(settings.frames**0.5))
     number = np.arange(settings.frames)
-    points: Positions = np.stack([number % columns, number // columns], 1) * settings.step
-    return points
+    return np.stack([number % columns, number // columns], 1).astype(np.float64) * settings.step
 
 
 def _spiral(count: int, step: float) -> Positions:
