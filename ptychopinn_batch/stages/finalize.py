@@ -25,7 +25,7 @@ from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.infer import network_of, result_paths
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
-from ptychopinn_batch.training.fit import TrainingPaths
+from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import Usage, usage_of
 
 NOT_COMPARED = Similarity(phase_corr=None, amp_ssim=None, phase_ssim=None)

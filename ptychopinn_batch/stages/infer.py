@@ -19,7 +19,7 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import load_package
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, InferParams
-from ptychopinn_batch.stages.train import trained_package
+from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
@@ -70,4 +70,4 @@ def network_of(context: TaskContext, network: str) -> Network:
     if network.startswith(UNTRAINED):
         model = Model.model_validate_json(json.dumps(extras["model"]))
         return new_network(model, int(str(extras["seed"]))).eval()
-    return load_package(trained_package(context.run.training(network))).network
+    return load_package(TrainingPaths(context.run.training(network)).package).network

@@ -18,7 +18,7 @@ from ptychopinn_batch.package import (
 )
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, PackageParams
-from ptychopinn_batch.stages.train import trained_package
+from ptychopinn_batch.training.paths import TrainingPaths
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -43,7 +43,7 @@ def publish(context: TaskContext, params: PackageParams) -> Manifest:
             metrics={},
         )
     if not params.network.startswith(PRETRAINED):
-        return copy_package(trained_package(context.run.training(params.network)), folder)
+        return copy_package(TrainingPaths(context.run.training(params.network)).package, folder)
     source = Path(str(extras["package"]))
     if package_identity(source) != params.network.removeprefix(PRETRAINED):
         what = "this package is not the one the run was planned with"

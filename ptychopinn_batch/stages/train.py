@@ -15,6 +15,7 @@ from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.package import Training, load_package, save_package
 from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
+from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
@@ -38,7 +39,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         raise Requeue("asked to stop; goes on from its last checkpoint")
     metrics = _metrics(fitted)
     save_package(
-        trained_package(folder),
+        TrainingPaths(folder).package,
         network,
         name=str(context.task.extras.get("variant", context.run.name)),
         seed=params.seed,
@@ -46,11 +47,6 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         metrics=metrics,
     )
     return {**metrics, PEAK: peak_rss_mb()}
-
-
-def trained_package(folder: Path) -> Path:
-    """The package in a training's folder."""
-    return folder / "package"
 
 
 def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:

@@ -26,32 +26,9 @@ from ptychopinn_batch.training.callbacks import (
 )
 from ptychopinn_batch.training.data import RegionData
 from ptychopinn_batch.training.module import Training
+from ptychopinn_batch.training.paths import TrainingPaths
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
-
-
-@dataclass(frozen=True)
-class TrainingPaths:
-    """Files of one training, below its folder."""
-
-    folder: Path
-
-    @property
-    def weights(self) -> Path:
-        """The best weights so far."""
-        return self.folder / "weights.pth"
-
-    @property
-    def history(self) -> Path:
-        return self.folder / "metrics.csv"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    @property
-    def last(self) -> Path:
-        return self.checkpoints / "last.ckpt"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from ptychopinn_batch.stages.params import (
     PackageParams,
     array_key,
 )
-from ptychopinn_batch.stages.train import trained_package
+from ptychopinn_batch.training.paths import TrainingPaths
 
 RESOURCES = Resources(time=timedelta(hours=1), mem_gb=1.0, cpus=1, gpus=0)
 SCAN = Simulation(frames=81, frame_size=32, step=4.0, photons=1e5, probe_radius=0.14)
@@ -248,6 +248,6 @@ def test_a_package_that_was_replaced_since_the_plan_is_refused(made, tmp_path):
 
 def test_a_trained_network_is_packaged_with_its_training(made):
     run, _ = made
-    a_package(run, trained_package(run.training("key1")))
+    a_package(run, TrainingPaths(run.training("key1")).package)
     loaded, _ = packaged(run, "p4", PackageParams(network="key1", model=MODEL, train=None))
     assert loaded.manifest.name == "n"

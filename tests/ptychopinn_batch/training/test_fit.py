@@ -8,7 +8,8 @@ import torch
 from ptychopinn_batch.jobspec import Train, UnrolledSettings
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.training import data
-from ptychopinn_batch.training.fit import TrainingPaths, fit
+from ptychopinn_batch.training.fit import fit
+from ptychopinn_batch.training.paths import TrainingPaths
 
 TRAIN = Train(epochs=2, regions_per_epoch=4, simulated=1.0, unroll=(2, 2), warm=0, workers=0)
 
