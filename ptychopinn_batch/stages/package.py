@@ -16,7 +16,6 @@ from ptychopinn_batch.package import (
     package_identity,
     save_package,
 )
-from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, PackageParams
 from ptychopinn_batch.training.paths import TrainingPaths
 
@@ -34,6 +33,8 @@ def publish(context: TaskContext, params: PackageParams) -> Manifest:
     variant, extras = str(context.task.extras["variant"]), context.task.extras
     folder = context.run.model(variant)
     if params.network.startswith(UNTRAINED):
+        from ptychopinn_batch.stages.infer import network_of  # torch: a copy does without
+
         return save_package(
             folder,
             network_of(context, params.network),
