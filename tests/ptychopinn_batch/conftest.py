@@ -1,7 +1,16 @@
-"""A small simulated scan as a store, made once for all tests that read one."""
+"""What tests share: a small scan as a store; the command line, tasks run in the same process."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
+from hpc.executors.watch import Child
+from hpc.paths import RunPaths
+from hpc.worker import run_task
+from ptychopinn_batch.cli import cli
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Simulation
@@ -15,3 +24,72 @@ def small_store(tmp_path_factory) -> ScanStore:
     folder = tmp_path_factory.mktemp("stores") / "small"
     build_store(simulate_scan(SMALL_SCAN), folder)
     return ScanStore.open(folder)
+
+
+class Here(Child):
+    """A worker that has done its task when it is started: no new interpreter, no new imports."""
+
+    @classmethod
+    def start(cls, task, command, log, environment, gpus=()):
+        root, name = (command[command.index(option) + 1] for option in ("--runs", "--run"))
+        with log.open("a") as output, redirect_stdout(output), redirect_stderr(output):
+            run_task(RunPaths(Path(root), name), task.id)
+        return cls(task, SimpleNamespace(pid=0), gpus)
+
+    def is_gone(self):
+        return True
+
+    def reap(self):
+        return 0
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working folder, and workers that need no process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hpc.executors.local.Child", Here)
+    return tmp_path
+
+
+@pytest.fixture
+def call():
+    """A command: exit code, what it printed, what it said on stderr."""
+
+    def invoke(*arguments):
+        result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+        return result.exit_code, result.stdout, result.stderr
+
+    return invoke
+
+
+@pytest.fixture
+def prints(call):
+    """What a command that succeeds prints."""
+
+    def invoke(*arguments):
+        code, stdout, stderr = call(*arguments)
+        assert (code, stderr) == (0, "")
+        return stdout
+
+    return invoke
+
+
+@pytest.fixture
+def refuses(call):
+    """What a command says that exits with 2: one message, no traceback, nothing written."""
+
+    def invoke(*arguments):
+        before = tree()
+        code, stdout, stderr = call(*arguments)
+        assert (code, stdout) == (2, "")
+        assert stderr.count("Error:") == 1
+        assert "Traceback" not in stderr
+        assert tree() == before
+        return stderr
+
+    return invoke
+
+
+def tree():
+    """Every file and folder below the working folder, files with their content."""
+    return {str(p): p.read_bytes() if p.is_file() else None for p in Path().rglob("*")}

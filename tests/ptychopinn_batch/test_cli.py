@@ -7,18 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
 
-from hpc.executors.watch import Child
 from hpc.ledger import read_state
 from hpc.paths import RunPaths
-from hpc.worker import run_task
-from ptychopinn_batch.cli import COMMANDS, cli
+from ptychopinn_batch.cli import COMMANDS
 from ptychopinn_batch.specfile import load_spec
 from ptychopinn_batch.stages.params import StageParams
 
@@ -47,34 +42,15 @@ TASKS = [
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def folder(here, monkeypatch):
     """A working folder with a spec in it, and stages that do nothing."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "two.yaml").write_text(SPEC)
-    (tmp_path / "fakes").mkdir()
-    monkeypatch.setenv("FAKES", str(tmp_path / "fakes"))
+    (here / "two.yaml").write_text(SPEC)
+    (here / "fakes").mkdir()
+    monkeypatch.setenv("FAKES", str(here / "fakes"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(ROOT)]))
     monkeypatch.syspath_prepend(str(HERE))
     monkeypatch.setattr(StageParams, "entry", classmethod(fake_entry))
-    monkeypatch.setattr("hpc.executors.local.Child", Here)
-    return tmp_path
-
-
-class Here(Child):
-    """A worker that has done its task when it is started, in the process of the test."""
-
-    @classmethod
-    def start(cls, task, command, log, environment, gpus=()):
-        root, name = (command[command.index(option) + 1] for option in ("--runs", "--run"))
-        with log.open("a") as output, redirect_stdout(output), redirect_stderr(output):
-            run_task(RunPaths(Path(root), name), task.id)
-        return cls(task, SimpleNamespace(pid=0), gpus)
-
-    def is_gone(self):
-        return True
-
-    def reap(self):
-        return 0
+    return here
 
 
 def fake_entry(cls):
@@ -83,29 +59,6 @@ def fake_entry(cls):
 
 def behave(task, how):
     Path("fakes", task).write_text(how)
-
-
-def call(*arguments):
-    """Exit code, what was printed, what was said on stderr."""
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
-
-
-def prints(*arguments):
-    """What a command that succeeds prints."""
-    code, stdout, stderr = call(*arguments)
-    assert (code, stderr) == (0, "")
-    return stdout
-
-
-def refuses(*arguments):
-    """What a command says that exits with 2: one message, no traceback, nothing written."""
-    before = tree()
-    code, stdout, stderr = call(*arguments)
-    assert (code, stdout) == (2, "")
-    assert "Traceback" not in stderr
-    assert tree() == before
-    return stderr
 
 
 def tree():
@@ -155,14 +108,14 @@ def runs_now(task):
 # Help
 
 
-def test_help_names_every_command_and_every_exit_code():
+def test_help_names_every_command_and_every_exit_code(prints):
     text = prints("--help")
     assert all(re.search(rf"^  {name} ", text, re.M) for name in COMMANDS)
     assert all(re.search(rf"^\s+{code}\b", text, re.M) for code in (0, 1, 2, 70, 130))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_gives_an_example(name):
+def test_every_command_gives_an_example(prints, name):
     assert f"Example: ptychopinn-batch {name}" in " ".join(prints(name, "--help").split())
 
 
@@ -173,18 +126,18 @@ def test_every_command_is_documented_with_an_example(name):
     assert re.search(rf"^ptychopinn-batch {name} ", text, re.M)
 
 
-def test_every_option_is_documented():
+def test_every_option_is_documented(prints):
     text = (ROOT / "docs" / "cli.md").read_text()
     for name in COMMANDS:
         for option in re.findall(r"^  (--[a-z-]+)", prints(name, "--help"), re.M):
             assert option in text, f"{name} {option}"
 
 
-def test_the_version_is_told():
+def test_the_version_is_told(prints):
     assert re.fullmatch(r"ptychopinn-batch, version \d+\.\d+\.\d+\n", prints("--version"))
 
 
-def test_an_unknown_command_or_option_is_a_mistake_of_the_user():
+def test_an_unknown_command_or_option_is_a_mistake_of_the_user(refuses):
     assert "No such command 'sbmit'" in refuses("sbmit")
     assert "No such option" in refuses("plan", "two.yaml", "--jsn")
 
@@ -192,20 +145,20 @@ def test_an_unknown_command_or_option_is_a_mistake_of_the_user():
 # init, validate, schema
 
 
-def test_init_writes_a_spec_that_is_valid_as_it_stands():
+def test_init_writes_a_spec_that_is_valid_as_it_stands(prints):
     assert prints("init", "mine.yaml") == (
         "Wrote mine.yaml. Next: ptychopinn-batch validate mine.yaml\n"
     )
     assert load_spec(Path("mine.yaml")).spec.name == "mine"
 
 
-def test_init_takes_the_scan(folder):
+def test_init_takes_the_scan(prints, folder):
     (folder / "scan.npz").touch()
     prints("init", "--scan", "scan.npz")
     assert load_spec(Path("job.yaml")).spec.scans[0].path == str(folder / "scan.npz")
 
 
-def test_init_replaces_nothing_unless_told_to():
+def test_init_replaces_nothing_unless_told_to(prints, refuses):
     assert refuses("init", "two.yaml") == (
         "Error: two.yaml: this file exists. Choose another name, or say --force to replace it\n"
     )
@@ -213,13 +166,13 @@ def test_init_replaces_nothing_unless_told_to():
     assert Path("two.yaml").read_text() != SPEC
 
 
-def test_validate_counts_what_a_spec_comes_to():
+def test_validate_counts_what_a_spec_comes_to(prints):
     assert prints("validate", "two.yaml", "--set", "sweep.infer.steps=[4, 8]") == (
         "two.yaml is valid: 2 scans, 2 variants, 13 tasks\n"
     )
 
 
-def test_the_schema_is_json_on_the_terminal_or_in_a_file():
+def test_the_schema_is_json_on_the_terminal_or_in_a_file(prints):
     text = prints("schema")
     assert json.loads(text)["title"].startswith("ptychopinn-batch job spec")
     assert prints("schema", "--output", "schema.json") == "Wrote schema.json\n"
@@ -229,7 +182,7 @@ def test_the_schema_is_json_on_the_terminal_or_in_a_file():
 # plan
 
 
-def test_plan_shows_every_task_and_writes_nothing(folder):
+def test_plan_shows_every_task_and_writes_nothing(prints, folder):
     before = tree()
     text = prints("plan", "two.yaml")
     assert tree() == before
@@ -241,7 +194,7 @@ def test_plan_shows_every_task_and_writes_nothing(folder):
     )
 
 
-def test_plan_as_json_holds_what_the_table_holds():
+def test_plan_as_json_holds_what_the_table_holds(prints):
     plan = json.loads(prints("plan", "two.yaml", "--json"))
     assert [task["id"] for task in plan["tasks"]] == TASKS
     infer = plan["tasks"][4]
@@ -251,7 +204,7 @@ def test_plan_as_json_holds_what_the_table_holds():
     assert plan["expected"]["cpu_seconds"] > infer["expected"]["cpu_seconds"] > 0
 
 
-def test_plan_tells_what_has_changed_since_the_last_submit():
+def test_plan_tells_what_has_changed_since_the_last_submit(call, prints):
     call("submit", "two.yaml")
     plan = json.loads(prints("plan", "two.yaml", "--set", "infer.steps=8", "--json"))
     reasons = {task["id"]: (task["action"], task["reason"]) for task in plan["tasks"]}
@@ -259,7 +212,7 @@ def test_plan_tells_what_has_changed_since_the_last_submit():
     assert reasons["infer-default-a-0"] == ("run", "changed: infer.steps 16 -> 8")
 
 
-def test_the_local_profile_is_used_unless_another_or_none_is_chosen(folder):
+def test_the_local_profile_is_used_unless_another_or_none_is_chosen(prints, refuses, folder):
     (folder / "two.yaml").write_text(
         SPEC + "profiles: {local: {infer.steps: 4}, fine: {infer.steps: 32}}\n"
     )
@@ -278,7 +231,7 @@ def test_the_local_profile_is_used_unless_another_or_none_is_chosen(folder):
 # submit
 
 
-def test_submit_runs_every_task_and_prints_every_result():
+def test_submit_runs_every_task_and_prints_every_result(prints):
     text = prints("submit", "two.yaml")
     assert attempts() == dict.fromkeys(TASKS, 1)
     rows = [re.split(r"  +", line) for line in text.splitlines()]
@@ -289,7 +242,7 @@ def test_submit_runs_every_task_and_prints_every_result():
     assert re.search(r"^All 8 tasks are done, after .* s\.$", text, re.M)
 
 
-def test_submit_keeps_the_spec_to_the_letter_and_what_became_of_it():
+def test_submit_keeps_the_spec_to_the_letter_and_what_became_of_it(prints):
     prints("submit", "two.yaml", "--set", "seed=5")
     run = RunPaths(Path("runs"), "two")
     assert run.spec.read_text() == SPEC
@@ -298,7 +251,7 @@ def test_submit_keeps_the_spec_to_the_letter_and_what_became_of_it():
     assert all(run.task(name).exists() for name in TASKS)
 
 
-def test_the_same_submit_again_does_nothing_and_says_so():
+def test_the_same_submit_again_does_nothing_and_says_so(call, prints):
     call("submit", "two.yaml")
     text = prints("submit", "two.yaml")
     assert text.startswith("Nothing to do: all 8 tasks are done.\n")
@@ -306,7 +259,7 @@ def test_the_same_submit_again_does_nothing_and_says_so():
     assert attempts() == dict.fromkeys(TASKS, 1)
 
 
-def test_changing_the_inference_does_not_repeat_the_training():
+def test_changing_the_inference_does_not_repeat_the_training(call, prints):
     call("submit", "two.yaml")
     text = prints("submit", "two.yaml", "--set", "infer.steps=8")
     assert "4 tasks to do, 4 done before" in text
@@ -314,7 +267,7 @@ def test_changing_the_inference_does_not_repeat_the_training():
     assert repeated == {name for name in TASKS if name.startswith(("infer", "finalize"))}
 
 
-def test_one_scan_that_fails_does_not_stop_the_others_and_is_tried_again():
+def test_one_scan_that_fails_does_not_stop_the_others_and_is_tried_again(call, prints):
     behave("infer-default-a-0", "fail")
     code, stdout, stderr = call("submit", "two.yaml")
     assert code == 1
@@ -330,7 +283,7 @@ def test_one_scan_that_fails_does_not_stop_the_others_and_is_tried_again():
     assert "2 tasks to do, 6 done before" in prints("submit", "two.yaml")
 
 
-def test_a_dry_run_prints_the_commands_and_writes_nothing():
+def test_a_dry_run_prints_the_commands_and_writes_nothing(call):
     before = tree()
     code, stdout, stderr = call("submit", "two.yaml", "--executor", "dry-run")
     assert (code, tree()) == (0, before)
@@ -339,7 +292,7 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing():
     assert stderr == "Nothing was started: 8 tasks would be.\n"
 
 
-def test_limits_reach_the_executor(monkeypatch):
+def test_limits_reach_the_executor(prints, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "ptychopinn_batch.commands.submit._run", lambda job, executor: seen.append(executor) or 0
@@ -352,7 +305,7 @@ def test_limits_reach_the_executor(monkeypatch):
     }  # fmt: skip
 
 
-def test_a_pretraining_has_a_model_for_its_result(folder):
+def test_a_pretraining_has_a_model_for_its_result(prints, folder):
     text = "version: 1\nname: p\nmodel: {pretrained: none}\ntrain: {simulated: 1}\n"
     (folder / "p.yaml").write_text(text)
     assert "model: runs/p/models/default" in prints("submit", "p.yaml")
@@ -361,7 +314,7 @@ def test_a_pretraining_has_a_model_for_its_result(folder):
 # Folders of runs
 
 
-def test_the_folder_of_another_spec_is_refused_and_left_as_it_is(folder):
+def test_the_folder_of_another_spec_is_refused_and_left_as_it_is(call, prints, refuses, folder):
     call("submit", "two.yaml")
     (folder / "other.yaml").write_text(
         "version: 1\nname: two\nscans: [{name: x, simulate: {object: star}}]\n"
@@ -376,13 +329,13 @@ def test_the_folder_of_another_spec_is_refused_and_left_as_it_is(folder):
     assert "1 scan, 1 variant" in prints("validate", "other.yaml", "--set", "name=other")
 
 
-def test_a_folder_that_is_no_run_is_refused(folder):
+def test_a_folder_that_is_no_run_is_refused(refuses, folder):
     (folder / "runs" / "two").mkdir(parents=True)
     (folder / "runs" / "two" / "thesis.tex").write_text("precious")
     assert "this folder is not empty, and not that of a run" in refuses("submit", "two.yaml")
 
 
-def test_a_spec_that_keeps_one_of_its_scans_is_still_the_same_run():
+def test_a_spec_that_keeps_one_of_its_scans_is_still_the_same_run(call, prints):
     call("submit", "two.yaml")
     changes = ("--set", "scans.1.simulate.photons=1e4", "--set", "scans.0.simulate.object=star")
     plan = json.loads(prints("plan", "two.yaml", "--json", *changes))
@@ -390,7 +343,7 @@ def test_a_spec_that_keeps_one_of_its_scans_is_still_the_same_run():
     assert reasons["prepare-b"] == "changed: scan.simulate.photons 1000000.0 -> 10000.0"
 
 
-def test_a_run_without_its_spec_because_submit_was_killed_goes_on():
+def test_a_run_without_its_spec_because_submit_was_killed_goes_on(call, prints):
     call("submit", "two.yaml")
     for path in (RunPaths(Path("runs"), "two").resolved, RunPaths(Path("runs"), "two").spec):
         path.unlink()
@@ -402,14 +355,14 @@ def test_a_run_without_its_spec_because_submit_was_killed_goes_on():
 
 
 @pytest.mark.parametrize("target", ["two", "two.yaml", "runs/two"])
-def test_a_run_is_found_by_its_name_its_spec_and_its_folder(target):
+def test_a_run_is_found_by_its_name_its_spec_and_its_folder(call, prints, target):
     call("submit", "two.yaml")
     assert "Everything is done." in prints("status", target)
     assert "says hello" in prints("logs", target)
     assert "nothing there waits or runs" in prints("cancel", target)
 
 
-def test_a_run_that_is_not_there_is_named_with_those_that_are():
+def test_a_run_that_is_not_there_is_named_with_those_that_are(call, refuses):
     call("submit", "two.yaml")
     assert refuses("status", "tow") == (
         "Error: runs: no run 'tow' has been submitted. Did you mean 'two'?\n"
@@ -418,7 +371,7 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are():
     assert "Runs there: none" in refuses("cancel", "zzzz", "--runs", "elsewhere")
 
 
-def test_status_shows_causes_and_says_how_to_go_on():
+def test_status_shows_causes_and_says_how_to_go_on(call, prints):
     behave("train-default", "fail")
     call("submit", "two.yaml")
     text = prints("status", "two")
@@ -429,14 +382,14 @@ def test_status_shows_causes_and_says_how_to_go_on():
     )
 
 
-def test_status_as_json_holds_every_task():
+def test_status_as_json_holds_every_task(call, prints):
     call("submit", "two.yaml")
     status = json.loads(prints("status", "two", "--json"))
     assert status["counts"] == {"done": 8}
     assert [row["id"] for row in status["rows"]] == TASKS
 
 
-def test_status_of_many_tasks_shows_those_that_need_a_look():
+def test_status_of_many_tasks_shows_those_that_need_a_look(call, prints):
     behave("infer-default-b-0", "fail")
     call("submit", "two.yaml")
     run = RunPaths(Path("runs"), "two")
@@ -449,7 +402,7 @@ def test_status_of_many_tasks_shows_those_that_need_a_look():
     assert prints("status", "two", "--all").count("pending") == 81
 
 
-def test_logs_of_one_task_or_of_those_that_failed():
+def test_logs_of_one_task_or_of_those_that_failed(call, prints, refuses):
     behave("infer-default-b-0", "fail")
     call("submit", "two.yaml")
     assert "prepare-a says hello" in prints("logs", "two", "prepare-a")
@@ -461,14 +414,14 @@ def test_logs_of_one_task_or_of_those_that_failed():
     assert "there is no task 'prepare-x'. Did you mean" in refuses("logs", "two", "prepare-x")
 
 
-def test_cancel_wants_a_task_or_a_stage_that_exists():
+def test_cancel_wants_a_task_or_a_stage_that_exists(call, refuses):
     call("submit", "two.yaml")
     assert "its stages: prepare, train" in refuses("cancel", "two", "--stage", "trian").lower()
     assert "there is no task 'x'" in refuses("cancel", "two", "x")
     assert "not both" in refuses("cancel", "two", "prepare-a", "--stage", "prepare")
 
 
-def test_a_running_task_shows_its_figures_and_can_be_cancelled_from_elsewhere():
+def test_a_running_task_shows_its_figures_and_can_be_cancelled_from_elsewhere(prints, refuses):
     behave("infer-default-a-0", "hang")
     submit = process("submit", "two.yaml")
     until(lambda: runs_now("infer-default-a-0"))
@@ -488,7 +441,7 @@ def test_a_running_task_shows_its_figures_and_can_be_cancelled_from_elsewhere():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_submit_stops_its_workers_and_can_go_on(number, code):
+def test_an_interrupted_submit_stops_its_workers_and_can_go_on(prints, number, code):
     behave("train-default", "hang")
     submit = process("submit", "two.yaml")
     until(lambda: runs_now("train-default"))
@@ -502,7 +455,7 @@ def test_an_interrupted_submit_stops_its_workers_and_can_go_on(number, code):
     assert "6 tasks to do, 2 done before" in prints("submit", "two.yaml")
 
 
-def test_a_killed_submit_leaves_its_worker_to_the_next_one():
+def test_a_killed_submit_leaves_its_worker_to_the_next_one(prints):
     behave("train-default", "hang")
     submit = process("submit", "two.yaml")
     until(lambda: runs_now("train-default"))
@@ -529,7 +482,7 @@ OTHERS = ("plan two.yaml", "validate two.yaml", "submit two.yaml")
 
 
 @pytest.mark.parametrize("command", [*LIGHT, *OTHERS])
-def test_commands_that_answer_at_once_import_nothing_heavy(command):
+def test_commands_that_answer_at_once_import_nothing_heavy(call, command):
     call("submit", "two.yaml")
     light = command in LIGHT
     absent = (*HEAVY, "numpy", "ptychopinn_batch.jobspec") if light else HEAVY
@@ -543,7 +496,9 @@ def test_commands_that_answer_at_once_import_nothing_heavy(command):
     assert (done.returncode, stdout.splitlines()[-1]) == (0, "[]"), stderr
 
 
-def test_an_error_of_the_program_is_one_message_and_its_traceback_is_kept(monkeypatch, tmp_path):
+def test_an_error_of_the_program_is_one_message_and_its_traceback_is_kept(
+    call, monkeypatch, tmp_path
+):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
@@ -557,7 +512,7 @@ def test_an_error_of_the_program_is_one_message_and_its_traceback_is_kept(monkey
     assert "in broken" in kept.read_text()
 
 
-def test_a_reader_that_goes_away_is_no_error():
+def test_a_reader_that_goes_away_is_no_error(call):
     call("submit", "two.yaml")
     shown = process("schema")
     shown.stdout.close()
