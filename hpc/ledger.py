@@ -41,18 +41,7 @@ __all__ = [
 ]
 
 Outcome = Literal["done", "failed", "timed_out", "killed", "requeued"]
-Status = Literal[
-    "pending",
-    "running",
-    "done",
-    "failed",
-    "cancelled",
-    "timed_out",
-    "killed",
-    "requeued",
-    "blocked",
-    "unknown",
-]
+Status = Outcome | Literal["pending", "running", "cancelled", "blocked", "unknown"]
 
 
 class _Entry(Record):
@@ -60,7 +49,10 @@ class _Entry(Record):
 
 
 class Queued(_Entry):
-    """Put in the queue again, or handed to a batch system as `job`; older wishes are void."""
+    """Put in the queue again, or handed to a batch system as `job`; older wishes are void.
+
+    Under the very key that is done it says that the results are gone: it is done no more.
+    """
 
     event: Literal["queued"] = "queued"
     key: str
@@ -175,7 +167,7 @@ def _change(known: _Fields, entry: Entry) -> _Fields:
     """The fields that a record changes."""
     match entry:
         case Queued():
-            return {**_FRESH, "key": entry.key, "job": entry.job, "queued": entry.at}
+            return _queue(known, entry)
         case Started():
             return _start(known, entry)
         case Ended():
@@ -184,6 +176,11 @@ def _change(known: _Fields, entry: Entry) -> _Fields:
             return _cancel(known, entry)
         case Blocked():
             return {**_FRESH, "status": "blocked", "cause": entry.cause, "ended": entry.at}
+
+
+def _queue(known: _Fields, entry: Queued) -> _Fields:
+    lost = {"done_key": None, "result": None} if entry.key == known["done_key"] else {}
+    return {**_FRESH, **lost, "key": entry.key, "job": entry.job, "queued": entry.at}
 
 
 def _start(known: _Fields, entry: Started) -> _Fields:

@@ -33,14 +33,31 @@ class Decision(Record):
 
 
 def decide(
-    tasks: Sequence[Task], states: Mapping[str, TaskState], previous: Mapping[str, Task]
+    tasks: Sequence[Task],
+    states: Mapping[str, TaskState],
+    previous: Mapping[str, Task],
+    missing: Mapping[str, str],
 ) -> tuple[Decision, ...]:
-    """A decision for every task, in their order.
+    """A decision for every task, in their order; needs stand before their tasks.
 
-    `states` are the settled states, `previous` the tasks as they were when last submitted; a task
-    in neither is new.
+    `states` are the settled states, `previous` the tasks as they were when last submitted,
+    `missing` an output of each done task that has lost one; a task in none of them is new.
+
+    A loss is made good where it matters: of a final result, which no task needs, and of what a
+    task needs that is not over. The same key means the same content: what was made from it stays.
     """
-    return tuple(_decide(task, states.get(task.id), previous.get(task.id)) for task in tasks)
+    used = {need for task in tasks for need in task.needs}
+    needed: set[str] = set()
+    decisions: list[Decision] = []
+    for task in reversed(tasks):  # so that those that need a task are decided on before it
+        decision = _decide(task, states.get(task.id), previous.get(task.id))
+        if decision.action == "skip" and task.id in missing:
+            matters = task.id in needed or task.id not in used
+            decision = _lost(task, missing[task.id], matters)
+        if decision.action != "skip":
+            needed.update(task.needs)
+        decisions.append(decision)
+    return tuple(reversed(decisions))
 
 
 def check_graph(tasks: Sequence[Task]) -> None:
@@ -82,6 +99,13 @@ def _decide(task: Task, state: TaskState | None, before: Task | None) -> Decisio
     if state.done_key == task.key:
         return Decision(task=task, action="skip", reason="done")
     return Decision(task=task, action="run", reason=_why(task, state, before))
+
+
+def _lost(task: Task, output: str, matters: bool) -> Decision:
+    """About a task that is done, but whose output is gone."""
+    if matters:
+        return Decision(task=task, action="run", reason=f"missing: {output}")
+    return Decision(task=task, action="skip", reason=f"done; nothing needs {output}, now removed")
 
 
 def _why(task: Task, state: TaskState, before: Task | None) -> str:

@@ -53,7 +53,8 @@ def plan_run(run: RunPaths, tasks: Sequence[Task]) -> Submission:
     check_graph(tasks)
     states = read_states(run, (task.id for task in tasks))
     previous = read_previous(run, tasks, states)
-    return Submission(decide(tasks, states, previous), states)
+    missing = find_missing(run, tasks, states)
+    return Submission(decide(tasks, states, previous, missing), states)
 
 
 def read_previous(
@@ -69,16 +70,26 @@ def read_previous(
     return previous
 
 
+def find_missing(
+    run: RunPaths, tasks: Iterable[Task], states: Mapping[str, TaskState]
+) -> dict[str, str]:
+    """The first output that is gone, of each done task that has lost one. Looks at names only."""
+    done = (task for task in tasks if states[task.id].done_key == task.key)
+    first = ((task.id, _first_gone(run, task)) for task in done)
+    return {task_id: output for task_id, output in first if output is not None}
+
+
 def record_submission(run: RunPaths, submission: Submission) -> None:
     """Write the plan and every task that is to run; the caller holds the lock of the run."""
     run.create()
     write_atomic(run.plan, describe(submission.decisions).model_dump_json(indent=1))
     for task in submission.of("run"):
-        record_task(run, task, again=submission.states[task.id].status != "pending")
+        state = submission.states[task.id]
+        record_task(run, task, again=state.status != "pending" or state.done_key == task.key)
 
 
 def record_task(run: RunPaths, task: Task, *, again: bool) -> None:
-    """Write one task that is to run; `again` when its last attempt, or a cancel, is void now."""
+    """Write one task that is to run; `again` when what its ledger says last is void now."""
     # Before the task file: a kill in between leaves a task whose change can still be told.
     if again:
         append(run.ledger(task.id), Queued(key=task.key))
@@ -100,6 +111,21 @@ def describe(decisions: Iterable[Decision]) -> RunPlan:
             for decision in decisions
         )
     )
+
+
+def _first_gone(run: RunPaths, task: Task) -> str | None:
+    return next((output for output in task.outputs if _is_gone(run.root / output)), None)
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether nothing has this name. A disk that does not answer has not lost anything."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _write_if_new(path: Path, text: str) -> None:

@@ -34,7 +34,10 @@ Name = Annotated[str, AfterValidator(parse_name)]
 
 
 class Task(Record):
-    """One piece of work. `params` decide its result and are part of its key, `extras` do not."""
+    """One piece of work. `params` decide its result and are part of its key, `extras` do not.
+
+    `outputs` is what it leaves behind, relative to the folder of all runs.
+    """
 
     id: Name
     stage: str
@@ -45,6 +48,7 @@ class Task(Record):
     needs: tuple[str, ...] = ()
     need_keys: tuple[str, ...] = ()  # beside `needs`, so that a plan can say which of them changed
     resources: Resources
+    outputs: tuple[str, ...] = ()
     key: str
 
 

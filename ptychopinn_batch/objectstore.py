@@ -25,6 +25,7 @@ from hpc.lease import Lease
 from hpc.record import Record, explain
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.files import sweep, sync, whole_folder
+from ptychopinn_batch.results import tile_record, tile_records
 
 Complex: TypeAlias = NDArray[np.complex64]
 Light: TypeAlias = NDArray[np.float32]
@@ -32,7 +33,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 SCHEMA = 1
 CHUNK = 128  # pixels, side of the pieces of a shard that can be read alone
-AGAIN = "Delete it and the ledgers of its infer tasks, then submit the run again"
+AGAIN = "Delete it and submit the run again"
 LOCK_SECONDS = 60  # far more than making an empty array takes
 GAUGE = (
     "array pixel (row i, column j) is scan pixel (i + y0, j + x0); a position (x, y) is the scan "
@@ -111,7 +112,7 @@ class ObjectStore:
         for name, value in values.items():
             if value.shape != window.shape:
                 raise ValueError(f"{name} is {value.shape}, the tile {window.shape}")
-        self._record(number).unlink(missing_ok=True)
+        tile_record(self.folder, number).unlink(missing_ok=True)
         # Tiles that nobody saw have files too: a missing one is always a fault.
         with zarr.config.set({"array.write_empty_chunks": True}):
             group = zarr.open_group(self.folder, mode="r+")
@@ -155,17 +156,10 @@ class ObjectStore:
 
     def _replace(self) -> None:
         """Records go first: without them nothing of the old array counts any more."""
-        shutil.rmtree(self._records, ignore_errors=True)
+        shutil.rmtree(tile_records(self.folder), ignore_errors=True)
         sweep(self.folder)
         with whole_folder(self.folder) as new:
             _write_empty(new, self.header)
-
-    @property
-    def _records(self) -> Path:
-        return self.folder.with_suffix(".tiles")
-
-    def _record(self, number: int) -> Path:
-        return self._records / f"{number:06d}.json"
 
     def _shards(self, number: int) -> Iterator[Path]:
         """The files of a tile, as the default chunk keys of zarr v3 name them."""
@@ -177,13 +171,13 @@ class ObjectStore:
             sync(path)
         sizes = {str(p.relative_to(self.folder)): p.stat().st_size for p in self._shards(number)}
         record = Completion(array_key=self.header.array_key, tile=number, sizes=sizes)
-        self._records.mkdir(exist_ok=True)
-        write_atomic(self._record(number), record.model_dump_json())
+        tile_records(self.folder).mkdir(exist_ok=True)
+        write_atomic(tile_record(self.folder, number), record.model_dump_json())
 
     def _fault(self, number: int) -> str | None:
         """What keeps a tile from being done."""
         try:
-            record = read_json(self._record(number), Completion)
+            record = read_json(tile_record(self.folder, number), Completion)
         except StateError:
             return "has no completion record"
         if (record.array_key, record.tile) != (self.header.array_key, number):

@@ -184,6 +184,11 @@ def load_weights(network: Network, path: Path) -> None:
     network.load_state_dict(weights, strict=True)
 
 
+def package_files(folder: Path) -> tuple[Path, ...]:
+    """The files of a package."""
+    return folder / WEIGHTS, folder / MANIFEST
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a package whose every byte was checked; StateError where one is wrong."""
     path = folder / MANIFEST

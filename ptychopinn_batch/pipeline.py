@@ -1,11 +1,12 @@
 """From the variants of a spec to the tasks of its run. Pure: facts come in, tasks come out.
 
-    prepare(scan) -> train(variant) -> package(variant), infer(variant, scan, block of tiles)
-                                    -> finalize(variant, scan)
+    prepare(scan) -> train(variant) -> infer(variant, scan, block) -> finalize(variant, scan)
+                     train(variant) -> package(variant)
 
 Parameters hold all that decides a result and nothing else, so that a task's key changes exactly
 when its result may. Variants whose parameters are equal share the task. A shared task is named
-after the keys of the sweep that reach it: another sweep over `infer` renames no training.
+after the keys of the sweep that reach it: another sweep over `infer` renames no training. A task
+needs all those whose outputs it reads and no others: so a plan knows whom a lost output matters to.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.resources import Resources
 from hpc.task import Task, content_key, make_task
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, check_scan
 from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Train
+from ptychopinn_batch.outputs import outputs_of
 from ptychopinn_batch.stages.params import (
     MACHINES,
     PRETRAINED,
@@ -46,7 +49,7 @@ TRAINING_SECTIONS = ("seed", "scans", "model", "train")
 Extras = Mapping[str, JsonValue]
 
 
-def build_tasks(variants: Sequence[Variant], facts: Facts) -> tuple[Task, ...]:
+def build_tasks(variants: Sequence[Variant], facts: Facts, run: RunPaths) -> tuple[Task, ...]:
     """Every task of a run, each after those that it needs.
 
     Raises UserError where a spec and its scans do not fit each other.
@@ -54,7 +57,7 @@ def build_tasks(variants: Sequence[Variant], facts: Facts) -> tuple[Task, ...]:
     for variant in variants:
         for scan in variant.spec.scans:
             check_scan(variant.spec, scan, facts.scans[scan])
-    graph = _Graph(facts, _changing_scans(variants, facts))
+    graph = _Graph(facts, _changing_scans(variants, facts), run)
     for variant in variants:
         graph.add(variant)
     tasks = tuple(graph.tasks.values())
@@ -80,18 +83,19 @@ class _Network:
 class _Graph:
     """The tasks so far, by name; `changing` are the scans that a sweep varies."""
 
-    def __init__(self, facts: Facts, changing: frozenset[str]) -> None:
+    def __init__(self, facts: Facts, changing: frozenset[str], run: RunPaths) -> None:
         self.facts = facts
         self.changing = changing
+        self.run = run
         self.tasks: dict[str, Task] = {}
         self._by_key: dict[str, Task] = {}
 
     def add(self, variant: Variant) -> None:
         """The tasks of one variant that are not there yet."""
         network = self._network(variant)
-        package = self._package(variant, network)
+        self._package(variant, network)
         for scan in variant.spec.scans:
-            self._reconstruct(variant, scan, network, package)
+            self._reconstruct(variant, scan, network)
 
     def _network(self, variant: Variant) -> _Network:
         spec, package = variant.spec, self.facts.package_of(variant.spec.model)
@@ -123,7 +127,7 @@ class _Graph:
         }
         resources = spec.resources.train.resources(nodes=train.nodes, tasks_per_node=train.devices)
         name = f"train-{_label(variant, TRAINING_SECTIONS)}"
-        maker = self._share(_task(name, params, extras, stores, resources))
+        maker = self._share(self._task(name, params, extras, stores, resources))
         return _Network(maker.key, params.model, params.train, maker)
 
     def _prepare(self, variant: Variant, scan: Scan) -> Task:
@@ -137,29 +141,50 @@ class _Graph:
             name += f"-{_label(variant, ('scans',))}"
         extras = {"path": scan.path, "scan": scan.name, **self.facts.size_of([scan])}
         resources = variant.spec.resources.prepare.resources()
-        return self._share(_task(name, params, extras, (), resources))
+        return self._share(self._task(name, params, extras, (), resources))
 
-    def _package(self, variant: Variant, network: _Network) -> Task:
+    def _package(self, variant: Variant, network: _Network) -> None:
         params = PackageParams(network=network.id, model=network.model, train=network.train)
         extras = {**network.extras, "variant": variant.name}
         resources = variant.spec.resources.finalize.resources()
         name = f"package-{variant.name}"
-        return self._add(_task(name, params, extras, network.needs, resources))
+        self._add(self._task(name, params, extras, network.needs, resources))
 
-    def _reconstruct(self, variant: Variant, scan: Scan, network: _Network, package: Task) -> None:
+    def _reconstruct(self, variant: Variant, scan: Scan, network: _Network) -> None:
         """Blocks of tiles, and what is made of them. Results are a variant's own: no sharing."""
-        limits, of = variant.spec.resources, f"{variant.name}-{scan.name}"
-        store, infer = self._prepare(variant, scan), variant.spec.infer
-        whole = _whole_array(network.id, store.key, infer, self.facts.scans[scan].canvas)
+        spec, of = variant.spec, f"{variant.name}-{scan.name}"
+        store = self._prepare(variant, scan)
+        whole = _whole_array(network.id, store.key, spec.infer, self.facts.scans[scan].canvas)
         extras = {**network.extras, "variant": variant.name, "scan": scan.name}
         extras |= self.facts.size_of([scan])
-        needs = (store, *network.needs)
+        needs, resources = (store, *network.needs), spec.resources.infer.resources()
         blocks = [
-            self._add(_task(f"infer-{of}-{number}", block, extras, needs, limits.infer.resources()))
-            for number, block in enumerate(_blocks(whole, infer.tiles_per_task))
+            self._add(self._task(f"infer-{of}-{number}", block, extras, needs, resources))
+            for number, block in enumerate(_blocks(whole, spec.infer.tiles_per_task))
         ]
-        end, ends = _finalize(whole, variant.spec.export), (*blocks, package)
-        self._add(_task(f"finalize-{of}", end, extras, ends, limits.finalize.resources()))
+        end, resources = _finalize(whole, spec.export), spec.resources.finalize.resources()
+        self._add(self._task(f"finalize-{of}", end, extras, (*needs, *blocks), resources))
+
+    def _task(
+        self,
+        name: str,
+        params: StageParams,
+        extras: Extras,
+        needs: Sequence[Task],
+        resources: Resources,
+    ) -> Task:
+        """A task that knows what it leaves behind."""
+        task = make_task(
+            id=name,
+            stage=params.stage,
+            entry=params.entry(),
+            revision=params.revision,
+            params=params.as_json(),
+            extras=extras,
+            needs=needs,
+            resources=resources,
+        )
+        return task.model_copy(update={"outputs": outputs_of(task, params, self.run)})
 
     def _share(self, task: Task) -> Task:
         """The task that does the same already, or this one."""
@@ -171,25 +196,6 @@ class _Graph:
             raise ValueError(f"two tasks are named {task.id!r}")
         self._by_key[task.key] = self.tasks[task.id] = task
         return task
-
-
-def _task(
-    name: str,
-    params: StageParams,
-    extras: Extras,
-    needs: Sequence[Task],
-    resources: Resources,
-) -> Task:
-    return make_task(
-        id=name,
-        stage=params.stage,
-        entry=params.entry(),
-        revision=params.revision,
-        params=params.as_json(),
-        extras=extras,
-        needs=needs,
-        resources=resources,
-    )
 
 
 def _changing_scans(variants: Sequence[Variant], facts: Facts) -> frozenset[str]:

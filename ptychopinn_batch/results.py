@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from hpc.paths import RunPaths
+from hpc.task import Task
 from ptychopinn_batch.jobspec import Export
+
+__all__ = ["ResultPaths", "tile_record", "tile_records"]
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,12 @@ class ResultPaths:
     """The files in the result folder of one scan of one variant."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, run: RunPaths, task: Task) -> Self:
+        """Where the results are that an infer or a finalize task has a part in."""
+        variant, scan = (str(task.extras[key]) for key in ("variant", "scan"))
+        return cls(run.result(variant, scan))
 
     @property
     def object_array(self) -> Path:
@@ -64,3 +75,13 @@ class ResultPaths:
                 return self.product_hdf5, self.diffraction
             case "png":
                 return self.amplitude, self.phase
+
+
+def tile_records(array: Path) -> Path:
+    """The folder, beside an object array, of what is known of its tiles."""
+    return array.with_suffix(".tiles")
+
+
+def tile_record(array: Path, number: int) -> Path:
+    """The record that a tile of an object array is written."""
+    return tile_records(array) / f"{number:06d}.json"

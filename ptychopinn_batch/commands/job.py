@@ -49,7 +49,7 @@ def read_job(path: Path, runs: Path, sets: Sequence[str], profile: str | None) -
     run = RunPaths(runs, loaded.spec.name)
     check_folder(run, loaded.spec)
     variants, inputs = expand(loaded), Inputs(run.known_inputs)
-    tasks = build_tasks(variants, gather(variants, inputs, str(path)))
+    tasks = build_tasks(variants, gather(variants, inputs, str(path)), run)
     return Job(loaded, variants, run, tasks, inputs)
 
 

@@ -23,7 +23,7 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.provenance import Provenance, collect
 from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results import ResultPaths
-from ptychopinn_batch.stages.infer import network_of, result_paths
+from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import Usage, usage_of
@@ -50,7 +50,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     store = ScanStore.open(context.run.store(params.store))
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
-    paths = result_paths(context)
+    paths = ResultPaths.of(context.run, context.task)
     paths.metrics.unlink(missing_ok=True)
     result, measured = _measured(context, params, store, paths)
     held_out = held_out_residual(network, store, params.canvas, params.infer, params.held_out)

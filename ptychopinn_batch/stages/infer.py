@@ -30,7 +30,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
     array = ObjectStore.create(
-        result_paths(context).object_array,
+        ResultPaths.of(context.run, context.task).object_array,
         canvas=params.canvas,
         tile=params.infer.tile,
         array_key=params.array_key,
@@ -54,12 +54,6 @@ def _write(
     tile = reconstruct_tile(network, store, params.canvas, array.tiles[number], params.infer)
     array.write_tile(tile.window, tile.object, tile.weight, tile.seen)
     return tile.frames
-
-
-def result_paths(context: TaskContext) -> ResultPaths:
-    """Where the results of this task's variant and scan are."""
-    variant, scan = (str(context.task.extras[key]) for key in ("variant", "scan"))
-    return ResultPaths(context.run.result(variant, scan))
 
 
 def network_of(context: TaskContext, network: str) -> Network:

@@ -82,6 +82,11 @@ def test_results_in_place_stay_done_until_somebody_begins_to_overwrite_them() ->
     assert (running.status, running.done_key, running.result) == ("running", None, None)
 
 
+def test_results_are_done_no_more_once_they_are_queued_to_be_made_again() -> None:
+    again = fold([started(key="k"), ended(result={"R": 0.0118}), Queued(key="k")])
+    assert (again.status, again.done_key, again.result) == ("pending", None, None)
+
+
 def test_a_late_word_about_an_earlier_attempt_changes_nothing() -> None:
     assert status(started(), started(2), ended("failed", attempt=1)) == "running"
 

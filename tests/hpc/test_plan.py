@@ -1,6 +1,6 @@
 """The plan: what will run, and the reason for each task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -14,12 +14,12 @@ Make = Callable[..., Task]
 
 def reason(task: Task, state: TaskState, before: Task | None = None) -> tuple[str, str]:
     previous = {before.id: before} if before else {}
-    (decision,) = decide([task], {task.id: state}, previous)
+    (decision,) = decide([task], {task.id: state}, previous, {})
     return decision.action, decision.reason
 
 
 def test_a_task_nobody_knows_is_new(make: Make) -> None:
-    (decision,) = decide([make("a")], {}, {})
+    (decision,) = decide([make("a")], {}, {}, {})
     assert (decision.action, decision.reason) == ("run", "new")
 
 
@@ -85,6 +85,76 @@ def test_what_runs_is_waited_for(make: Make) -> None:
 def test_what_nobody_can_tell_is_never_run_again_on_a_guess(make: Make) -> None:
     state = TaskState(status="unknown", cause="a.jsonl:3: damaged")
     assert reason(make("a"), state) == ("wait", "unknown: a.jsonl:3: damaged")
+
+
+# Outputs that are gone
+
+
+@pytest.fixture
+def graph(make: Make) -> tuple[Task, ...]:
+    """A store, a network trained on it, its package, and a result that needs store and network."""
+    store = make("store")
+    network = make("network", needs=[store])
+    package = make("package", needs=[network])
+    return store, network, package, make("result", needs=[store, network])
+
+
+def done(task: Task) -> TaskState:
+    return TaskState(status="done", key=task.key, done_key=task.key, attempt=1)
+
+
+def reasons(
+    graph: Sequence[Task], *missing: str, states: Mapping[str, TaskState] | None = None
+) -> dict[str, str]:
+    """Why tasks are not skipped, where all are done but those in `states`."""
+    known = {task.id: done(task) for task in graph} | dict(states or {})
+    decisions = decide(graph, known, {}, {name: f"{name}.bin" for name in missing})
+    assert [decision.task for decision in decisions] == list(graph)
+    return {d.task.id: d.reason for d in decisions if d.action != "skip"}
+
+
+def test_a_final_result_that_was_deleted_is_made_again_and_nothing_else(
+    graph: tuple[Task, ...],
+) -> None:
+    assert reasons(graph, "result") == {"result": "missing: result.bin"}
+    assert reasons(graph, "package") == {"package": "missing: package.bin"}
+
+
+def test_what_a_deleted_result_needs_is_made_again_if_it_was_deleted_too(
+    graph: tuple[Task, ...],
+) -> None:
+    assert reasons(graph, "result", "store") == {
+        "store": "missing: store.bin",
+        "result": "missing: result.bin",
+    }
+    assert reasons(graph, "package", "network", "store").keys() == {"store", "network", "package"}
+
+
+def test_what_was_deleted_is_not_made_for_those_that_are_done_with_it(
+    graph: tuple[Task, ...],
+) -> None:
+    assert reasons(graph, "store", "network") == {}
+    assert reasons(graph, "package", "store") == {"package": "missing: package.bin"}
+
+
+def test_a_deleted_output_that_nothing_needs_is_told_all_the_same(
+    graph: tuple[Task, ...],
+) -> None:
+    states = {task.id: done(task) for task in graph}
+    first, *_ = decide(graph, states, {}, {"store": ".stores/ab"})
+    assert (first.action, first.reason) == ("skip", "done; nothing needs .stores/ab, now removed")
+
+
+@pytest.mark.parametrize("status", ["failed", "pending", "cancelled", "running"])
+def test_what_a_task_that_is_not_over_needs_is_made_again(
+    graph: tuple[Task, ...], status: str
+) -> None:
+    unfinished = {"result": TaskState(status=status, key=graph[-1].key, attempt=1)}
+    found = reasons(graph, "store", "network", states=unfinished)
+    assert (found["store"], found["network"]) == ("missing: store.bin", "missing: network.bin")
+
+
+# Differences
 
 
 def test_several_changes_are_all_listed(make: Make) -> None:

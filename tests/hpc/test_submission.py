@@ -1,12 +1,16 @@
 """What a submit reads before it decides and writes before it starts."""
 
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from hpc.fsio import read_json
-from hpc.ledger import read_entries, read_state
+from hpc.ledger import Queued, append, read_entries, read_state
 from hpc.paths import RunPaths
 from hpc.submission import RunPlan, plan_run, record_submission
 from hpc.task import Task
+from hpc.worker import run_task
 
 Make = Callable[..., Task]
 Pretend = Callable[..., None]
@@ -71,3 +75,74 @@ def test_new_extras_reach_the_worker_though_they_are_no_change(
     moved = task.model_copy(update={"extras": {"path": "/elsewhere"}})
     record_submission(run, plan_run(run, [moved]))
     assert read_json(run.task("a"), Task).extras == {"path": "/elsewhere"}
+
+
+# Outputs that are gone
+
+
+def leaving(task: Task, *outputs: str) -> Task:
+    """The task, with these outputs."""
+    return task.model_copy(update={"outputs": outputs})
+
+
+def reason(run: RunPaths, task: Task) -> str:
+    (decision,) = plan_run(run, [task]).decisions
+    return decision.reason
+
+
+def test_a_done_task_is_done_as_long_as_all_its_outputs_are_there(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = leaving(make("a"), ".stores/ab", "demo/results/a.h5")
+    pretend(task)
+    assert reason(run, task) == "missing: .stores/ab"
+    (run.root / ".stores/ab").mkdir(parents=True)
+    assert reason(run, task) == "missing: demo/results/a.h5"
+    (run.folder / "results").mkdir()
+    (run.folder / "results/a.h5").touch()
+    assert reason(run, task) == "done"
+
+
+def test_a_folder_that_is_a_file_now_holds_no_outputs(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = leaving(make("a"), "demo/results/a.h5")
+    pretend(task)
+    (run.folder / "results").touch()
+    assert reason(run, task) == "missing: demo/results/a.h5"
+
+
+def test_a_disk_that_does_not_answer_has_not_lost_anything(
+    run: RunPaths, make: Make, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(path: Path) -> None:
+        raise OSError(116, "Stale file handle", str(path))
+
+    task = leaving(make("a"), ".stores/ab")
+    pretend(task)
+    monkeypatch.setattr(Path, "stat", stale)
+    assert reason(run, task) == "done"
+
+
+def test_a_task_that_was_never_done_is_not_said_to_have_lost_anything(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = leaving(make("a"), ".stores/ab")
+    assert reason(run, task) == "new"
+    pretend(task, "failed", cause="boom")
+    assert reason(run, task) == "failed: boom"
+
+
+@pytest.mark.parametrize("asked_otherwise_meanwhile", [False, True])
+def test_a_worker_makes_again_what_was_done_and_is_gone(
+    run: RunPaths, make: Make, pretend: Pretend, asked_otherwise_meanwhile: bool
+) -> None:
+    task = leaving(make("a"), ".stores/ab")
+    pretend(task)
+    if asked_otherwise_meanwhile:  # and taken back before anything ran
+        append(run.ledger("a"), Queued(key="other"))
+    record_submission(run, plan_run(run, [task]))
+    assert read_state(run, "a").status == "pending"
+    run_task(run, "a")
+    state = read_state(run, "a")
+    assert (state.attempt, state.done_key) == (2, task.key)

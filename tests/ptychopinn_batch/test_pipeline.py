@@ -1,5 +1,6 @@
 """From a spec to tasks: who shares work with whom, and what a changed key makes run again."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpc.errors import UserError
+from hpc.ledger import Ended, Started, append
+from hpc.paths import RunPaths
+from hpc.process import Process
+from hpc.submission import plan_run
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
 from ptychopinn_batch.pipeline import build_tasks
@@ -38,6 +43,7 @@ train: {}
 NO_TRAINING = TWO_SCANS.replace("model: {pretrained: none}\ntrain: {}\n", "")
 SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64)}
 HERE = (Path("/specs"),)
+RUN = RunPaths(Path("/runs"), "two")
 
 
 def facts_of(scan):
@@ -56,12 +62,12 @@ def document_of(text, changes=()):
     return document
 
 
-def tasks_of(text, changes=(), *, packages=SHIPPED):
+def tasks_of(text, changes=(), *, packages=SHIPPED, run=RUN):
     document = document_of(text, changes)
     spec = resolved(document.checked(), document, HERE)
     variants = expand(LoadedSpec(spec, Path("spec.yaml"), text, document))
     scans = {scan: facts_of(scan) for variant in variants for scan in variant.spec.scans}
-    return {task.id: task for task in build_tasks(variants, Facts(scans, packages))}
+    return {task.id: task for task in build_tasks(variants, Facts(scans, packages), run)}
 
 
 def keys(tasks):
@@ -85,9 +91,9 @@ def test_scans_are_prepared_then_trained_on_then_reconstructed_then_written_out(
         "train-default": ("prepare-a", "prepare-b"),
         "package-default": ("train-default",),
         "infer-default-a-0": ("prepare-a", "train-default"),
-        "finalize-default-a": ("infer-default-a-0", "package-default"),
+        "finalize-default-a": ("prepare-a", "train-default", "infer-default-a-0"),
         "infer-default-b-0": ("prepare-b", "train-default"),
-        "finalize-default-b": ("infer-default-b-0", "package-default"),
+        "finalize-default-b": ("prepare-b", "train-default", "infer-default-b-0"),
     }
 
 
@@ -119,7 +125,11 @@ def test_tiles_are_dealt_out_in_blocks_that_hold_each_once():
     rows, columns = params[0].canvas.tile_counts(64)
     assert [n for p in params for n in range(*p.tiles)] == list(range(rows * columns))
     assert len({p.array_key for p in params}) == 1
-    assert tasks["finalize-default-a"].needs == (*(t.id for t in infers), "package-default")
+    assert tasks["finalize-default-a"].needs == (
+        "prepare-a",
+        "train-default",
+        *(t.id for t in infers),
+    )
 
 
 def test_stages_agree_on_store_network_and_array():
@@ -341,6 +351,104 @@ def test_where_and_in_which_order_work_is_done_decides_nothing(changes):
     assert changed(TWO_SCANS, changes) == set()
 
 
+# What is left behind, and what losing it makes run again
+
+
+def test_every_task_says_what_it_leaves_behind():
+    tasks = tasks_of(TWO_SCANS, {"export": ["ptychodus"]})
+    result, trained = "two/results/default/a", f"two/training/{tasks['train-default'].key}"
+    assert {name: task.outputs for name, task in tasks.items() if not name.endswith("b-0")} == {
+        "prepare-a": (f".stores/{tasks['prepare-a'].key}",),
+        "prepare-b": (f".stores/{tasks['prepare-b'].key}",),
+        "train-default": (f"{trained}/package/model.pth", f"{trained}/package/manifest.json"),
+        "package-default": ("two/models/default/model.pth", "two/models/default/manifest.json"),
+        "infer-default-a-0": (f"{result}/object.zarr", f"{result}/object.tiles/000000.json"),
+        "finalize-default-a": tuple(
+            f"{result}/{name}"
+            for name in ("product.h5", "diffraction.h5", "provenance.json", "metrics.json")
+        ),
+        "finalize-default-b": tuple(
+            f"two/results/default/b/{name}"
+            for name in ("product.h5", "diffraction.h5", "provenance.json", "metrics.json")
+        ),
+    }
+
+
+def test_blocks_of_tiles_share_an_array_and_have_their_own_last_record():
+    tasks = tasks_of(TWO_SCANS, {"infer.tile": 64, "infer.tiles_per_task": 3})
+    result = "two/results/default/a"
+    assert [tasks[f"infer-default-a-{number}"].outputs for number in (0, 1)] == [
+        (f"{result}/object.zarr", f"{result}/object.tiles/000002.json"),
+        (f"{result}/object.zarr", f"{result}/object.tiles/000003.json"),
+    ]
+
+
+def test_runs_elsewhere_leave_the_same_behind():
+    assert tasks_of(TWO_SCANS, run=RunPaths(Path("/scratch/mine"), "two")) == tasks_of(TWO_SCANS)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run of which everything is done, and its tasks."""
+    run = RunPaths(tmp_path, "two")
+    tasks = tasks_of(TWO_SCANS, {"infer.tile": 64, "infer.tiles_per_task": 3}, run=run)
+    run.create()
+    for task in tasks.values():
+        append(run.ledger(task.id), Started(attempt=1, key=task.key, process=Process.current()))
+        append(run.ledger(task.id), Ended(attempt=1, outcome="done"))
+        for output in task.outputs:
+            (run.root / output).mkdir(parents=True, exist_ok=True)
+    return run, tuple(tasks.values())
+
+
+def run_again(finished):
+    """Names of the tasks that would be run."""
+    run, tasks = finished
+    return {task.id for task in plan_run(run, tasks).of("run")}
+
+
+BLOCKS_OF_A = {"infer-default-a-0", "infer-default-a-1"}
+
+
+def test_nothing_is_run_again_while_everything_is_there(finished):
+    assert run_again(finished) == set()
+
+
+def test_a_result_that_is_deleted_is_made_again_from_what_is_there(finished):
+    shutil.rmtree(finished[0].result("default", "a"))
+    assert run_again(finished) == {*BLOCKS_OF_A, "finalize-default-a"}
+
+
+def test_a_deleted_export_is_written_again_from_the_array(finished):
+    shutil.rmtree(finished[0].result("default", "a") / "product.h5")
+    assert run_again(finished) == {"finalize-default-a"}
+
+
+def test_stores_may_be_deleted_when_all_is_done(finished):
+    shutil.rmtree(finished[0].stores)
+    assert run_again(finished) == set()
+
+
+def test_a_deleted_store_is_made_again_for_a_result_that_needs_it(finished):
+    shutil.rmtree(finished[0].stores)
+    shutil.rmtree(finished[0].result("default", "a") / "metrics.json")
+    assert run_again(finished) == {"prepare-a", "finalize-default-a"}
+
+
+def test_a_deleted_model_is_copied_again_from_its_training(finished):
+    shutil.rmtree(finished[0].model("default"))
+    assert run_again(finished) == {"package-default"}
+
+
+def test_a_deleted_training_is_repeated_only_for_those_that_need_it(finished):
+    run, _ = finished
+    shutil.rmtree(run.folder / "training")
+    shutil.rmtree(run.stores)
+    assert run_again(finished) == set()
+    shutil.rmtree(run.model("default"))
+    assert run_again(finished) == {"prepare-a", "prepare-b", "train-default", "package-default"}
+
+
 # Files
 
 
@@ -352,7 +460,7 @@ def file_tasks(path, sha256="a" * 64, name="a"):
     canvas = Canvas(x0=0, y0=0, height=200, width=200)
     facts = ScanFacts(100, 64, canvas, InputIdentity(sha256=sha256, size=10))
     variants = expand(LoadedSpec(spec, Path("spec.yaml"), "", document))
-    return [task.key for task in build_tasks(variants, Facts({scan: facts}, SHIPPED))]
+    return [task.key for task in build_tasks(variants, Facts({scan: facts}, SHIPPED), RUN)]
 
 
 def test_a_file_is_known_by_its_content_wherever_it_lies_and_whatever_it_is_called():
@@ -395,4 +503,4 @@ def test_a_patchwise_network_of_another_frame_size_is_refused():
     canvas = Canvas(x0=0, y0=0, height=200, width=200)
     facts = {scan: ScanFacts(100, 128, canvas, None) for scan in variants[0].spec.scans}
     with pytest.raises(UserError, match=r"frames are 128 x 128 pixels, but model\.cnn\.n is 64"):
-        build_tasks(variants, Facts(facts))
+        build_tasks(variants, Facts(facts), RUN)
