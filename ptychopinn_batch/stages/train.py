@@ -20,7 +20,7 @@ from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
-    """Train, and leave the best weights as a package where later stages look for the task's key."""
+    """Train, and leave the weights as a package where later stages look for the task's key."""
     params = TrainParams.of(context.task)
     stores = [ScanStore.open(context.run.store(store)) for store in params.stores]
     legacy.enter_training(context, params, [store.info for store in stores])
@@ -60,7 +60,7 @@ def _metrics(fitted: Fitted) -> dict[str, float]:
     """Validation errors as numbers rather than logarithms: R held out, or object error."""
     return {
         "validation_before": math.exp(fitted.first_score),
-        "validation": math.exp(fitted.best_score),
+        "validation": math.exp(fitted.kept_score),
         "epochs": float(fitted.epochs),
         "skipped_steps": float(fitted.skipped),
     }

@@ -1,4 +1,4 @@
-"""What happens around training: durable checkpoints, the best weights, a history, heartbeats."""
+"""What happens around training: durable checkpoints, guarded weights, a history, heartbeats."""
 
 from __future__ import annotations
 
@@ -47,31 +47,40 @@ class DurableCheckpoints(TorchCheckpointIO):
         return loaded
 
 
-class BestWeights(lightning.Callback):
-    """Keeps the weights with the best validation score, those before training included.
+class GuardedWeights(lightning.Callback):
+    """Keeps the newest weights that validate no worse than those before the training.
 
-    So an adaptation is never worse than what it started from, on the frames held out.
+    So an adaptation is never worse than what it started from, on the frames held out. Not the best
+    weights: the rate falls to the end, and a few regions are too noisy to choose an epoch by.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.first, self.best = path, math.nan, math.inf
+        self.path, self.first, self.kept = path, math.inf, math.inf
+
+    def on_sanity_check_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        assert isinstance(module, Training)
+        self.first = module.score
+        self._keep(trainer, module)
 
     def on_validation_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         assert isinstance(module, Training)
-        if math.isnan(self.first):
-            self.first = module.score
-        if module.score < self.best:
-            self.best = module.score
-            if trainer.is_global_zero:
-                write_atomic(self.path, torch_bytes(module.network.state_dict()))
+        if not trainer.sanity_checking and module.score <= self.first:
+            self._keep(trainer, module)
+
+    def _keep(self, trainer: lightning.Trainer, module: Training) -> None:
+        self.kept = module.score
+        if trainer.is_global_zero:
+            write_atomic(self.path, torch_bytes(module.network.state_dict()))
 
     def state_dict(self) -> dict[str, float]:
-        return {"first": self.first, "best": self.best}
+        return {"first": self.first, "kept": self.kept}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        self.first, self.best = state_dict["first"], state_dict["best"]
+        self.first, self.kept = state_dict["first"], state_dict["kept"]
 
 
 class History(lightning.Callback):

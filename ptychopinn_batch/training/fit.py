@@ -18,8 +18,8 @@ from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.training.callbacks import (
     Beat,
-    BestWeights,
     DurableCheckpoints,
+    GuardedWeights,
     History,
     Pulse,
     Stopped,
@@ -37,7 +37,7 @@ class Fitted:
 
     complete: bool
     first_score: float
-    best_score: float
+    kept_score: float
     epochs: int
     skipped: int
 
@@ -52,7 +52,7 @@ def fit(
     beat: Beat = lambda **_: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Fitted:
-    """Train a network in place and leave its best weights in `TrainingPaths(folder).weights`.
+    """Train a network in place and leave the weights to use in `TrainingPaths(folder).weights`.
 
     Goes on from the last checkpoint in `folder`. Every epoch ends with a checkpoint; a training
     that was stopped in between repeats that epoch, with the same result.
@@ -60,9 +60,9 @@ def fit(
     paths = TrainingPaths(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(seed, verbose=False)
-    module, best = Training(network, train), BestWeights(paths.weights)
+    module, guard = Training(network, train), GuardedWeights(paths.weights)
     last = ModelCheckpoint(paths.checkpoints, filename="last", enable_version_counter=False)
-    callbacks = [best, History(paths.history), Pulse(beat, should_stop), last]
+    callbacks = [guard, History(paths.history), Pulse(beat, should_stop), last]
     with warnings.catch_warnings():
         _quiet()
         trainer = _trainer(train, callbacks, folder)
@@ -71,7 +71,7 @@ def fit(
             trainer.fit(module, RegionData(train, stores, seed), ckpt_path=resume)
     complete = trainer.current_epoch >= train.epochs
     network.load_state_dict(torch.load(paths.weights, weights_only=True))
-    return Fitted(complete, best.first, best.best, trainer.current_epoch, module.skipped)
+    return Fitted(complete, guard.first, guard.kept, trainer.current_epoch, module.skipped)
 
 
 def _trainer(train: Train, callbacks: list[lightning.Callback], folder: Path) -> lightning.Trainer:

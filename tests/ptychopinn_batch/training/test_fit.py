@@ -33,7 +33,7 @@ def test_a_training_writes_weights_history_and_a_checkpoint_without_pickled_code
     fitted = fit(network(), TRAIN, [], seed=1, folder=tmp_path)
     paths = TrainingPaths(tmp_path)
     assert fitted.complete
-    assert fitted.best_score <= fitted.first_score
+    assert fitted.kept_score <= fitted.first_score
     rows = list(csv.DictReader(paths.history.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert weights(paths.weights).keys() == network().state_dict().keys()
@@ -80,3 +80,20 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch)
     assert fitted.skipped == 4
     last = weights(TrainingPaths(tmp_path).last)["state_dict"]
     assert all(value.isfinite().all() for value in last.values())
+
+
+@pytest.mark.parametrize(("scores", "kept"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0, 3.0], 1.0)])
+def test_the_newest_weights_are_kept_that_are_no_worse_than_those_before(
+    tmp_path, monkeypatch, scores, kept
+):
+    from ptychopinn_batch.training.module import Training
+
+    told = iter(scores)
+    monkeypatch.setattr(
+        Training, "on_validation_epoch_end", lambda self: setattr(self, "score", next(told))
+    )
+    start, trained = network(), network()
+    fitted = fit(trained, TRAIN, [], seed=1, folder=tmp_path)
+    assert (fitted.first_score, fitted.kept_score) == (scores[0], kept)
+    unchanged = all(map(torch.equal, start.parameters(), trained.parameters()))
+    assert unchanged == (kept == scores[0])
