@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from hpc.errors import UserError
 
-__all__ = ["cause_of", "is_disk_full", "last_lines", "plain"]
+__all__ = ["as_user_error", "cause_of", "is_disk_full", "last_lines", "plain"]
 
 LONGEST_CAUSE = 1000
 LAST_LINES = 12
@@ -35,6 +35,13 @@ def _cause_of(error: BaseException) -> str:
 def is_disk_full(error: BaseException) -> bool:
     """Whether a full disk, or a used-up quota, is behind an exception."""
     return any(_says_disk_full(link) for link in _chain(error))
+
+
+def as_user_error(error: BaseException) -> BaseException:
+    """A full disk as what it is, something that the user can mend; any other exception itself."""
+    if isinstance(error, UserError) or not is_disk_full(error):
+        return error
+    return UserError(cause_of(error), mend="Free some space, then give the same command again")
 
 
 def last_lines(error: BaseException) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with _naming(path), temporary.open("xb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             if durable:
@@ -65,7 +65,7 @@ def append_line(path: Path, line: str) -> None:
     if not line or "\n" in line or line.endswith(TORN.decode()):
         raise ValueError(f"Expected a single line with something on it, got {line!r}")
     new = not path.exists()
-    with path.open("ab+", buffering=0) as file, _exclusive(file.fileno()):
+    with _naming(path), path.open("ab+", buffering=0) as file, _exclusive(file.fileno()):
         prefix = TORN + b"\n" if _ends_torn(file.fileno()) else b""
         data = prefix + line.encode() + b"\n"
         # A full disk may take a part of it: the caller must know, the reader sees a torn line.
@@ -149,6 +149,16 @@ def _is_text(line: bytes) -> bool:
 def _ends_torn(descriptor: int) -> bool:
     size = os.fstat(descriptor).st_size
     return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have what a write or a sync raises, which knows no names, say which file it was."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -94,8 +94,10 @@ class Commands(click.Group):
 
 def report(error: BaseException) -> int:
     """Tell the user about an error on stderr; the exit code it comes to."""
+    from hpc.causes import as_user_error
     from hpc.errors import UserError
 
+    error = as_user_error(error)
     match error:
         case SystemExit():
             raise error

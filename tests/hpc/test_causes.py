@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from hpc.causes import cause_of, is_disk_full, last_lines
+from hpc.causes import as_user_error, cause_of, is_disk_full, last_lines
 from hpc.errors import StateError, UserError
 
 
@@ -87,3 +87,18 @@ def test_the_last_lines_of_a_traceback_are_few() -> None:
     lines = last_lines(caught.value)
     assert len(lines) == 12
     assert lines[-1] == "ValueError: deep down"
+
+
+def test_a_full_disk_is_something_that_the_user_can_mend() -> None:
+    mistake = as_user_error(OSError(errno.ENOSPC, "No space left on device", "plan.json"))
+    assert isinstance(mistake, UserError)
+    assert str(mistake) == (
+        "no space left on the disk: [Errno 28] No space left on device: 'plan.json'. "
+        "Free some space, then give the same command again"
+    )
+
+
+def test_what_is_said_already_or_cannot_be_mended_stays_as_it_is() -> None:
+    said = chained(UserError("no room for the store"), OSError(errno.ENOSPC, "No space left"))
+    bug = ZeroDivisionError("a bug")
+    assert (as_user_error(said), as_user_error(bug)) == (said, bug)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hpc.fsio import write_atomic
 from hpc.ledger import read_state
 from hpc.paths import RunPaths
 from ptychopinn_batch.cli import COMMANDS
@@ -510,6 +511,28 @@ def test_an_error_of_the_program_is_one_message_and_its_traceback_is_kept(
     assert first == "Error in ptychopinn-batch itself: ZeroDivisionError: a bug"
     kept = Path(re.search(r"kept in (\S+);", second)[1])
     assert "in broken" in kept.read_text()
+
+
+@pytest.mark.parametrize("file", ["plan.json", "tasks/prepare-b.json", "spec.resolved.json"])
+def test_a_disk_that_is_full_is_one_message_and_the_same_submit_goes_on(
+    call, prints, monkeypatch, file
+):
+    def write(path, data, **options):
+        if path == Path("runs/two", file).absolute():
+            raise OSError(28, "No space left on device", str(path))
+        write_atomic(path, data, **options)
+
+    with monkeypatch.context() as full:
+        full.setattr("hpc.submission.write_atomic", write)
+        full.setattr("ptychopinn_batch.runfolder.write_atomic", write)
+        code, stdout, stderr = call("submit", "two.yaml")
+    assert (code, stdout) == (2, "")
+    path = Path("runs/two", file).absolute()
+    assert stderr == (
+        f"Error: no space left on the disk: [Errno 28] No space left on device: '{path}'. "
+        "Free some space, then give the same command again\n"
+    )
+    assert "All 8 tasks are done" in prints("submit", "two.yaml")
 
 
 def test_a_reader_that_goes_away_is_no_error(call):
