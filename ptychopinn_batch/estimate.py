@@ -24,13 +24,13 @@ from ptychopinn_batch.stages.params import (
 __all__ = ["Cost", "expected_cost", "total_cost"]
 
 START = 4.0  # seconds until a worker has imported what it needs
-FRAME_PIXEL = 5e-8  # seconds: one pixel of one frame, one step of a network
-OBJECT_PIXEL = 1.2e-6  # seconds: one pixel of the canvas, one step of a network
+FRAME_PIXEL = 2e-8  # seconds: one pixel of one frame in one step of a network
+OBJECT_PIXEL = 9e-7  # seconds: one pixel of the canvas in one step of a network
 BACKWARD = 3.0  # a step with gradient, in steps without
-STORED_PIXEL = 2e-8  # seconds: one pixel of one frame, read, put in order and written
-SIMULATED_PIXEL = 3e-7  # seconds: one pixel of one frame, simulated
-EXPORTED_PIXEL = 1.2e-7  # seconds: one pixel of one frame, compared with its model and exported
-HALO = 96  # pixels around a tile
+STORED_PIXEL = 5e-8  # seconds: one pixel of one frame, read, put in order and written
+SIMULATED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, simulated and written
+EXPORTED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, compared with its model and exported
+HALO = 96  # pixels around a tile, where it is chosen by the network
 STORED_BYTES = 4  # of a pixel of a frame
 OBJECT_BYTES = 13  # of a pixel of the canvas
 
@@ -55,8 +55,7 @@ def expected_cost(task: Task) -> Cost:
         case "infer":
             return _inference(InferParams.of(task), pixels)
         case "finalize":
-            kinds = len(FinalizeParams.of(task).export)
-            return _cost(EXPORTED_PIXEL * pixels, kinds * STORED_BYTES * pixels)
+            return _finishing(FinalizeParams.of(task), pixels)
     return _cost(0.0)
 
 
@@ -73,21 +72,34 @@ def _cost(seconds: float, written: float = 0.0) -> Cost:
     return Cost(cpu_seconds=START + seconds, disk_gb=written / 1e9)
 
 
+def _step(frame_pixels: float, object_pixels: float) -> float:
+    """Seconds of one step of a network."""
+    return FRAME_PIXEL * frame_pixels + OBJECT_PIXEL * object_pixels
+
+
 def _training(train: Train, n: int) -> float:
     steps = BACKWARD * sum(train.unroll) / 2 + train.warm_share * train.warm / 2
-    step = OBJECT_PIXEL * train.window**2 + FRAME_PIXEL * train.frames_per_region * max(n, 32) ** 2
-    return train.epochs * train.regions_per_epoch * steps * step
+    region = _step(train.frames_per_region * max(n, 32) ** 2, train.window**2)
+    return train.epochs * train.regions_per_epoch * steps * region
 
 
 def _inference(params: InferParams, pixels: int) -> Cost:
-    """A share of the scan as large as that of the tiles, with the halo done again for each."""
+    """A share of the scan as large as that of the tiles; every tile's halo is done for it alone."""
     infer, canvas = params.infer, params.canvas
     rows, columns = canvas.tile_counts(infer.tile)
     share = (params.tiles[1] - params.tiles[0]) / (rows * columns)
-    area = canvas.height * canvas.width
+    area = share * canvas.height * canvas.width
     again = _with_halo(infer, canvas.height) * _with_halo(infer, canvas.width)
-    step = again * share * (FRAME_PIXEL * pixels + OBJECT_PIXEL * area)
-    return _cost(infer.steps * step, share * OBJECT_BYTES * area)
+    return _cost(infer.steps * again * _step(share * pixels, area), OBJECT_BYTES * area)
+
+
+def _finishing(params: FinalizeParams, pixels: int) -> Cost:
+    """Exports, and one tile reconstructed again without the frames that are held out."""
+    infer, canvas = params.infer, params.canvas
+    area = canvas.height * canvas.width
+    share = min(1.0, infer.tile**2 / area)
+    seconds = EXPORTED_PIXEL * pixels + infer.steps * _step(share * pixels, share * area)
+    return _cost(seconds, len(params.export) * STORED_BYTES * pixels)
 
 
 def _with_halo(infer: Infer, side: int) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-__all__ = ["Lines", "Watcher", "watcher"]
+__all__ = ["Lines", "Watcher", "drawn", "watcher"]
 
 REPEAT = 30.0  # seconds between two lines on the same running task
 MOST_RUNNING = 12  # tasks shown in the live view
@@ -93,10 +93,11 @@ class _View:
 
     def update(self, status: RunStatus) -> None:
         """Draw the view anew."""
-        self._live.update(_drawn(status, time.monotonic() - self._began), refresh=True)
+        self._live.update(drawn(status, time.monotonic() - self._began), refresh=True)
 
 
-def _drawn(status: RunStatus, elapsed: float) -> Group:
+def drawn(status: RunStatus, elapsed: float) -> Group:
+    """What the live view shows."""
     from rich.console import Group
     from rich.text import Text
 
