@@ -143,6 +143,22 @@ def test_after_a_change_of_the_inference_training_is_not_repeated(copy):
     assert not np.array_equal(copy.object().object, before.object, equal_nan=True)
 
 
+def test_a_result_that_was_deleted_is_made_again_to_the_same_object_though_stores_are_gone(copy):
+    before = copy.object()
+    shutil.rmtree(copy.result.folder)
+    shutil.rmtree(copy.run.stores)
+    copy.submit()
+    assert copy.attempts() == {
+        "prepare-star": 2,
+        "train-default": 1,
+        "package-default": 1,
+        "infer-default-star-0": 2,
+        "finalize-default-star": 2,
+    }
+    assert np.array_equal(copy.object().object, before.object, equal_nan=True)
+    assert copy.result.metrics.exists()
+
+
 def test_whatever_is_killed_the_same_submit_ends_with_the_same_object(done, tmp_path):
     place = Place(tmp_path)
     run, stores = place.run, place.run.stores
