@@ -41,5 +41,5 @@ def _outputs(task: Task, params: StageParams, run: RunPaths) -> tuple[Path, ...]
         case FinalizeParams():
             paths = ResultPaths.of(run, task)
             exports = (path for export in params.export for path in paths.exports(export))
-            return *exports, paths.provenance, paths.metrics
+            return paths.object_array, *exports, paths.provenance, paths.metrics
     raise TypeError(f"a stage of which nothing is known: {params.stage}")

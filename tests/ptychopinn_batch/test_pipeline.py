@@ -354,6 +354,9 @@ def test_where_and_in_which_order_work_is_done_decides_nothing(changes):
 # What is left behind, and what losing it makes run again
 
 
+FINAL = ("object.zarr", "product.h5", "diffraction.h5", "provenance.json", "metrics.json")
+
+
 def test_every_task_says_what_it_leaves_behind():
     tasks = tasks_of(TWO_SCANS, {"export": ["ptychodus"]})
     result, trained = "two/results/default/a", f"two/training/{tasks['train-default'].key}"
@@ -363,14 +366,8 @@ def test_every_task_says_what_it_leaves_behind():
         "train-default": (f"{trained}/package/model.pth", f"{trained}/package/manifest.json"),
         "package-default": ("two/models/default/model.pth", "two/models/default/manifest.json"),
         "infer-default-a-0": (f"{result}/object.zarr", f"{result}/object.tiles/000000.json"),
-        "finalize-default-a": tuple(
-            f"{result}/{name}"
-            for name in ("product.h5", "diffraction.h5", "provenance.json", "metrics.json")
-        ),
-        "finalize-default-b": tuple(
-            f"two/results/default/b/{name}"
-            for name in ("product.h5", "diffraction.h5", "provenance.json", "metrics.json")
-        ),
+        "finalize-default-a": tuple(f"{result}/{name}" for name in FINAL),
+        "finalize-default-b": tuple(f"two/results/default/b/{name}" for name in FINAL),
     }
 
 
@@ -412,6 +409,11 @@ BLOCKS_OF_A = {"infer-default-a-0", "infer-default-a-1"}
 
 def test_nothing_is_run_again_while_everything_is_there(finished):
     assert run_again(finished) == set()
+
+
+def test_an_object_array_that_is_deleted_is_made_again(finished):
+    shutil.rmtree(finished[0].result("default", "a") / "object.zarr")
+    assert run_again(finished) == {*BLOCKS_OF_A, "finalize-default-a"}
 
 
 def test_a_result_that_is_deleted_is_made_again_from_what_is_there(finished):
