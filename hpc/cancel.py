@@ -31,6 +31,7 @@ def cancel_tasks(run: RunPaths, task_ids: Iterable[str], *, grace: float = 30.0)
     Waits until the workers on this host have ended; those that have not within `grace` seconds are
     killed. A worker on another host sees the record at its next boundary.
     """
+    run.create()
     cancelled: list[str] = []
     workers: list[Process] = []
     for task_id in task_ids:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections.abc import Iterator
 
@@ -13,6 +14,17 @@ __all__ = ["as_user_error", "cause_of", "is_disk_full", "last_lines", "plain"]
 LONGEST_CAUSE = 1000
 LAST_LINES = 12
 
+# What a system answers about a file where no program is at fault.
+_OUT_OF_REACH = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.EIO,
+    errno.ESTALE,
+}
+
 
 def cause_of(error: BaseException) -> str:
     """Why a task failed, in one line that needs no traceback."""
@@ -22,7 +34,8 @@ def cause_of(error: BaseException) -> str:
 def _cause_of(error: BaseException) -> str:
     full = next((link for link in _chain(error) if _says_disk_full(link)), None)
     if full is not None:
-        return f"no space left on the disk: {full}"
+        # A message made for the user knows the place, which the system often does not.
+        return f"no space left on the disk: {error if isinstance(error, UserError) else full}"
     if any(_says_out_of_memory(link) for link in _chain(error)):
         return f"out of memory: {_message(error)}"
     if isinstance(error, UserError):
@@ -38,10 +51,16 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def as_user_error(error: BaseException) -> BaseException:
-    """A full disk as what it is, something that the user can mend; any other exception itself."""
-    if isinstance(error, UserError) or not is_disk_full(error):
+    """A full disk or a file out of reach as what the user can mend; any other exception itself."""
+    if isinstance(error, UserError):
         return error
-    return UserError(cause_of(error), mend="Free some space, then give the same command again")
+    if is_disk_full(error):
+        return UserError(cause_of(error), mend="Free some space, then give the same command again")
+    if isinstance(error, OSError) and error.errno in _OUT_OF_REACH and error.filename:
+        what = error.strerror or "it cannot be used"
+        mend = "Check the path and who may use it, or choose another"
+        return UserError(plain(what), where=plain(os.fsdecode(error.filename)), mend=mend)
+    return error
 
 
 def last_lines(error: BaseException) -> tuple[str, ...]:

@@ -92,9 +92,8 @@ def numbered_lines(path: os.PathLike[str]) -> list[tuple[int, str]]:
         return [(number, line.decode()) for number, line in kept]
     except UnicodeDecodeError:
         number = next(n for n, line in kept if not _is_text(line))
-        raise StateError(
-            "this line is damaged: not text", where=f"{os.fspath(path)}:{number}"
-        ) from None
+        where, mend = f"{os.fspath(path)}:{number}", "Look at it; move the file away to begin anew"
+        raise StateError("this line is damaged: not text", where=where, mend=mend) from None
 
 
 def sha256_file(path: Path) -> str:
@@ -153,11 +152,11 @@ def _ends_torn(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Have what a write or a sync raises, which knows no names, say which file it was."""
+    """Have what is raised say which file it was: not its temporary name, nor none at all."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
+        error.filename = os.fspath(path)
         raise
 
 

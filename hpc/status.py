@@ -11,13 +11,12 @@ from statistics import fmean
 from pydantic import Field, computed_field
 
 from hpc.errors import UserError
-from hpc.fsio import read_json
 from hpc.heartbeat import Heartbeat, read_heartbeat
 from hpc.lease import holder
 from hpc.ledger import Status, TaskState, folded_state, read_state, settle
 from hpc.paths import RunPaths
 from hpc.record import Record
-from hpc.submission import PlannedTask, RunPlan
+from hpc.submission import PlannedTask, RunPlan, read_plan
 
 __all__ = ["Row", "RunStatus", "StageSummary", "StatusReader", "estimate", "read_status"]
 
@@ -127,10 +126,12 @@ class StatusReader:
         except FileNotFoundError:
             raise _no_such_run(self._run) from None
         if self._plan is None or self._plan[0] != signature:
-            self._plan = signature, read_json(self._run.plan, RunPlan)
+            self._plan = signature, read_plan(self._run)
         return self._plan[1]
 
     def _read_ledgers(self, wanted: dict[str, str]) -> None:
+        if not self._run.ledger_folder.is_dir():
+            return  # no task has been tried, or somebody removed what became of them
         with os.scandir(self._run.ledger_folder) as entries:
             for entry in entries:
                 task_id = wanted.get(entry.name)

@@ -15,7 +15,15 @@ from hpc.plan import Action, Decision, check_graph, decide
 from hpc.record import Record
 from hpc.task import Task
 
-__all__ = ["PlannedTask", "RunPlan", "Submission", "plan_run", "record_submission", "record_task"]
+__all__ = [
+    "PlannedTask",
+    "RunPlan",
+    "Submission",
+    "plan_run",
+    "read_plan",
+    "record_submission",
+    "record_task",
+]
 
 
 class PlannedTask(Record):
@@ -55,6 +63,14 @@ def plan_run(run: RunPaths, tasks: Sequence[Task]) -> Submission:
     previous = read_previous(run, tasks, states)
     missing = find_missing(run, tasks, states)
     return Submission(decide(tasks, states, previous, missing), states)
+
+
+def read_plan(run: RunPaths) -> RunPlan:
+    """The plan as it was last submitted. Raises StateError where it is missing or damaged."""
+    try:
+        return read_json(run.plan, RunPlan)
+    except StateError as error:
+        raise StateError(error.what, where=error.where, mend="Submit the run again") from None
 
 
 def read_previous(

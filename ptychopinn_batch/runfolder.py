@@ -57,7 +57,7 @@ def check_folder(run: RunPaths, spec: JobSpec) -> None:
         _check_empty(run)
         return
     except ValidationError:
-        mend = "Choose another --runs folder, or remove this one"
+        mend = "Remove this file if the run is of this spec; else choose another --runs folder"
         raise StateError("this file is damaged", where=str(run.resolved), mend=mend) from None
     now = _Spec.model_validate_json(spec.model_dump_json()).sources
     if earlier and now and not earlier.keys() & now.keys():

@@ -17,6 +17,8 @@ from ptychopinn_batch.speclang.complaints import Complaint, complaints_of
 from ptychopinn_batch.speclang.document import Document, parse_set
 from ptychopinn_batch.speclang.sources import resolved
 
+LARGEST = 16 * 2**20  # bytes; it may be a file of scans, larger than memory, that was named
+
 
 @dataclass(frozen=True)
 class LoadedSpec:
@@ -65,12 +67,16 @@ def load_spec(path: Path, sets: Sequence[str] = (), profile: str | None = None) 
 def read_text(path: Path) -> str:
     """The text of a spec file; UserError where there is no such file or it is not UTF-8."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise UserError("there is no such file", where=str(path), mend=_similar(path)) from None
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
         raise UserError(what, where=str(path), mend="Give the path of a YAML file") from None
+    if len(data) > LARGEST:
+        what = f"this file is larger than {LARGEST >> 20} MiB, so it is no job spec"
+        raise UserError(what, where=str(path), mend="Give the path of a YAML file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hpc.fsio import write_atomic
+from ptychopinn_batch.commands.init import refuse_existing
 
 
 @click.command()
@@ -28,5 +29,6 @@ def schema(output: Path | None) -> None:
     if output is None:
         click.echo(text)
     else:
+        refuse_existing(output, force=True)
         write_atomic(output, text + "\n")
         click.echo(f"Wrote {output}")

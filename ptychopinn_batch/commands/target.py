@@ -10,10 +10,10 @@ from typing import TypeVar
 import click
 
 from hpc.errors import UserError
-from hpc.fsio import read_json
 from hpc.paths import RunPaths
-from hpc.submission import RunPlan
+from hpc.submission import read_plan
 from ptychopinn_batch.commands.options import runs_option
+from ptychopinn_batch.commands.text import shown_path
 
 __all__ = ["find_run", "run_argument", "task_ids"]
 
@@ -32,18 +32,19 @@ def find_run(target: str, runs: Path) -> RunPaths:
     """
     run = _named(target, runs)
     if run is None or not run.plan.exists():
-        others = _others(runs)
+        root = run.root if run else runs
+        others = _others(root)
         close = difflib.get_close_matches(target, others, n=1)
         known = f"Runs there: {', '.join(others[:10]) or 'none'}"
         mend = f"Did you mean '{close[0]}'?" if close else known
         name = run.name if run else target
-        raise UserError(f"no run '{name}' has been submitted", where=str(runs), mend=mend)
+        raise UserError(f"no run '{name}' has been submitted", where=shown_path(root), mend=mend)
     return run
 
 
 def task_ids(run: RunPaths) -> dict[str, str]:
     """The stage of every task of a run, by the task's name, in the order of the plan."""
-    return {task.id: task.stage for task in read_json(run.plan, RunPlan).tasks}
+    return {task.id: task.stage for task in read_plan(run).tasks}
 
 
 def check_task(run: RunPaths, name: str, known: Sequence[str]) -> None:

@@ -73,6 +73,9 @@ def check_positions(positions: Positions, where: str) -> None:
 def check_canvas(positions: Positions, n: int, where: str) -> None:
     """Positions must span more than a pixel, and no more than a canvas in memory can hold."""
     span = np.ptp(positions, axis=0)
+    if not span.any():
+        what = "all frames have the same position"
+        raise UserError(what, where=where, mend="Give the position of each")
     if span.max() < 1:
         what = f"all positions lie within {span.max():.3g} pixels; they look like metres"
         raise UserError(what, where=where, mend=_UNITS)

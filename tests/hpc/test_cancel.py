@@ -37,3 +37,8 @@ def test_a_worker_on_a_host_that_is_lost_is_cancelled_by_the_record_alone(
     pretend(make("a"), None, process=Process(host="node7", pid=1, started="x"))
     assert cancel_tasks(run, ["a"], grace=0) == ("a",)
     assert read_state(run, "a").status == "cancelled"
+
+
+def test_a_run_without_its_ledgers_can_be_cancelled(run: RunPaths) -> None:
+    run.folder.mkdir(parents=True)
+    assert cancel_tasks(run, ["a"]) == ("a",)

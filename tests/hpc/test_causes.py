@@ -53,7 +53,7 @@ def test_a_full_disk_is_found_behind_what_a_library_made_of_it(number: int) -> N
 
 def test_a_full_disk_comes_before_the_message_about_it() -> None:
     error = chained(UserError("the store could not be built"), OSError(errno.ENOSPC, "full"))
-    assert cause_of(error).startswith("no space left on the disk")
+    assert cause_of(error) == "no space left on the disk: the store could not be built"
 
 
 def test_an_exit_is_said_with_its_status() -> None:
@@ -102,3 +102,15 @@ def test_what_is_said_already_or_cannot_be_mended_stays_as_it_is() -> None:
     said = chained(UserError("no room for the store"), OSError(errno.ENOSPC, "No space left"))
     bug = ZeroDivisionError("a bug")
     assert (as_user_error(said), as_user_error(bug)) == (said, bug)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_file_out_of_reach_is_something_that_the_user_can_mend(number: int) -> None:
+    mistake = as_user_error(OSError(number, "Not for you", "runs/job/plan.json"))
+    assert isinstance(mistake, UserError)
+    assert str(mistake).startswith("runs/job/plan.json: Not for you. Check the path")
+
+
+def test_a_refusal_that_names_no_file_is_an_error_of_the_program() -> None:
+    refused = PermissionError(errno.EPERM, "Operation not permitted")
+    assert as_user_error(refused) is refused

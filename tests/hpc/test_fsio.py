@@ -168,3 +168,9 @@ def test_a_record_is_read_strictly_and_named_when_broken(tmp_path: Path) -> None
         read_json(path, Point)
     with pytest.raises(StateError, match=r"q\.json: this file is missing"):
         read_json(tmp_path / "q.json", Point)
+
+
+def test_a_file_that_cannot_be_made_is_told_by_its_own_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomic(tmp_path / "nowhere" / "a.json", "new")
+    assert caught.value.filename == str(tmp_path / "nowhere" / "a.json")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hpc.errors import UserError
+from hpc.errors import StateError, UserError
 from hpc.heartbeat import HeartbeatWriter
 from hpc.lease import Lease
 from hpc.ledger import Blocked, CancelAsked, append
@@ -210,3 +210,16 @@ def test_what_is_left_is_shared_by_those_that_run() -> None:
 def test_a_running_task_that_knows_its_end_speaks_for_those_that_wait() -> None:
     given = rows(("train", "running", 30.0, 10.0), ("train", "pending", None, None))
     assert estimate(given) == pytest.approx(10 + 40)
+
+
+def test_a_run_whose_ledgers_were_removed_has_everything_to_do(run: RunPaths, make: Make) -> None:
+    submit(run, [make("a")])
+    run.ledger_folder.rmdir()
+    assert read_status(run).counts == {"pending": 1}
+
+
+def test_a_damaged_plan_is_told_with_what_mends_it(run: RunPaths, make: Make) -> None:
+    submit(run, [make("a")])
+    run.plan.write_text("{")
+    with pytest.raises(StateError, match=r"plan\.json: .* not a valid RunPlan.*Submit the run"):
+        read_status(run)

@@ -542,3 +542,23 @@ def test_a_reader_that_goes_away_is_no_error(call):
     _, stderr = shown.communicate(timeout=60)
     assert "Traceback" not in stderr
     assert "Error" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        ("submit two.yaml --runs two.yaml/runs", "two.yaml/runs"),
+        ("plan two.yaml --runs two.yaml/runs", "two.yaml/runs"),
+        ("init two.yaml/job.yaml", "two.yaml: there is no such folder"),
+        ("schema --output nowhere/jobspec.json", "nowhere: there is no such folder"),
+    ],
+)
+def test_a_place_that_is_no_folder_is_a_mistake_of_the_user(refuses, command, place):
+    assert place in refuses(*command.split())
+
+
+def test_a_folder_that_is_no_run_is_named_with_the_runs_beside_it(call, refuses, folder):
+    call("submit", "two.yaml")
+    (folder / "elsewhere" / "other").mkdir(parents=True)
+    text = "elsewhere: no run 'other' has been submitted. Runs there: none"
+    assert text in refuses("status", "elsewhere/other")

@@ -574,3 +574,11 @@ def test_any_text_is_a_spec_or_a_clear_error(text):
 def test_any_value_of_any_key_is_a_spec_or_a_clear_error(key, value):
     document = Document.read(BASE, "s.yaml")
     assert spec_or_error(lambda: document.with_value(key, value, f"--set {key}").checked())
+
+
+def test_a_file_too_large_for_a_spec_is_not_read(tmp_path):
+    path = tmp_path / "scan.npz"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # more than any memory, nothing on the disk
+    with pytest.raises(UserError, match=r"scan\.npz: this file is larger than 16 MiB"):
+        load_spec(path)

@@ -324,6 +324,10 @@ class TestRefuses:
         metres = {axis: contract()[axis] * 1e-8 for axis in ("xcoords", "ycoords")}
         assert "they look like metres" in refusal(save(**metres))
 
+    def test_positions_that_are_all_the_same(self, save):
+        same = {axis: contract()[axis] * 0 for axis in ("xcoords", "ycoords")}
+        assert "all frames have the same position" in refusal(save(**same))
+
     def test_a_canvas_that_no_memory_holds(self, save):
         huge = {axis: contract()[axis] * 1e9 for axis in ("xcoords", "ycoords")}
         message = refusal(save(**huge))
