@@ -37,7 +37,7 @@ def failures(run: RunPaths, status: RunStatus) -> Iterator[str]:
             yield _failure(run, row)
     blocked = status.counts.get("blocked", 0)
     if blocked:
-        yield f"blocked: {plural(blocked, 'task')}, for want of what it needs"
+        yield f"blocked behind them: {plural(blocked, 'task')}"
 
 
 def _result(run: RunPaths, task: Task) -> tuple[str, ...] | None:

@@ -101,7 +101,7 @@ def drawn(status: RunStatus, elapsed: float) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    left = f", about {duration(status.eta)} left" if status.eta is not None else ""
+    left = f", about {duration(status.eta)} left" if status.eta else ""
     head = Text(f"{status.run}: {counted(status.counts)}; {duration(elapsed)}{left}")
     return Group(head, _stages(status), _running(status))
 

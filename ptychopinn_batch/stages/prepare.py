@@ -21,9 +21,6 @@ from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages.params import InputIdentity, PrepareParams
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
-ENTRY = "ptychopinn_batch.stages.prepare:run"
-REVISION = 1
-
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
     """Build the store unless it is there and whole: other runs may have built it."""

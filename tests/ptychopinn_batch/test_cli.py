@@ -275,7 +275,7 @@ def test_one_scan_that_fails_does_not_stop_the_others_and_is_tried_again(call, p
     assert stderr == (
         "failed: infer-default-a-0: frame 7: a faulty frame. Leave it out\n"
         "    log: runs/two/logs/infer-default-a-0.log\n"
-        "blocked: 1 task, for want of what it needs\n"
+        "blocked behind them: 1 task\n"
     )
     assert "6 of 8 tasks are done" in stdout
     assert re.search(r"^default +b ", stdout, re.M)

@@ -39,8 +39,8 @@ def context_of(folder, scan: Scan, *, stop: bool = False, name: str = "first") -
     task = make_task(
         id="prepare-scan",
         stage="prepare",
-        entry=prepare.ENTRY,
-        revision=prepare.REVISION,
+        entry=PrepareParams.entry(),
+        revision=PrepareParams.revision,
         params=params.as_json(),
         extras={"path": str(folder / scan.path) if scan.path else None, "scan": "scan"},
         resources=Resources(time="01:00:00", mem_gb=1.0, cpus=1, gpus=0),
