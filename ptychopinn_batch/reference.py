@@ -46,7 +46,8 @@ from 0, and the option may be given many times:
     ptychopinn-batch submit fly64.yaml --set train=null --set sweep=null
 
 Setting `path` of a scan takes the place of its `simulate`, and the other way round.
-`--profile NAME` applies a set of such overrides from the spec itself, before every `--set`:
+`--profile NAME` applies a set of such overrides from the spec itself, before every `--set`. Without
+it a profile named `local` is applied where there is one; `--profile none` applies none:
 
 ```yaml
 version: 1

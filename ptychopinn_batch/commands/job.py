@@ -39,8 +39,10 @@ class Job:
 
     @property
     def profile_note(self) -> str:
-        """A few words on the profile, for those who did not ask for one."""
-        return f" (profile '{self.loaded.profile}')" if self.loaded.profile else ""
+        """A few words on the profile; on the one that is used unasked, how to do without."""
+        profile = self.loaded.profile
+        without = f"; --profile {AS_WRITTEN}: the spec as written" if profile == LOCAL else ""
+        return f" (profile '{profile}'{without})" if profile else ""
 
 
 def read_job(path: Path, runs: Path, sets: Sequence[str], profile: str | None) -> Job:

@@ -225,7 +225,8 @@ def test_the_local_profile_is_used_unless_another_or_none_is_chosen(prints, refu
     assert steps() == steps("--profile", "local") == steps("--set", "infer.steps=4")
     assert steps("--profile", "fine") == steps("--set", "infer.steps=32")
     assert steps("--profile", "none") == steps("--set", "infer.steps=16")
-    assert "(profile 'local')" in prints("plan", "two.yaml")
+    assert "(profile 'local'; --profile none: the spec as written)" in prints("plan", "two.yaml")
+    assert "(profile 'fine')" in prints("plan", "two.yaml", "--profile", "fine")
     assert "there is no profile 'fast'" in refuses("plan", "two.yaml", "--profile", "fast")
 
 
