@@ -21,7 +21,7 @@ class RunPaths:
 
     def __post_init__(self) -> None:
         # Absolute, because workers and jobs start in folders of their own.
-        object.__setattr__(self, "root", Path(self.root).expanduser().absolute())
+        object.__setattr__(self, "root", _expanded(self.root).absolute())
         try:
             parse_name(self.name)
         except ValueError as error:
@@ -125,3 +125,12 @@ class RunPaths:
             self.lock_folder,
         ):
             folder.mkdir(parents=True, exist_ok=True)
+
+
+def _expanded(path: Path) -> Path:
+    """A path without `~`; UserError where nobody's home is meant, or it is not known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        what = "it is not known which folder '~' means here"
+        raise UserError(what, where=str(path), mend="Write the path in full") from None

@@ -38,8 +38,6 @@ SCAN_JSON, ARRAYS = "scan.json", "arrays"
 FRAMES = "frames"
 HASHED_ON_OPENING = 2**24  # bytes: larger files are only measured, until `verify`
 
-_AGAIN = "Delete this folder and submit the run again"
-
 
 class StoredFile(Record):
     """A file of a store, its name relative to the store."""
@@ -155,16 +153,16 @@ class ScanStore:
         return value.as_subclass(Tensor)
 
     def _check(self, file: StoredFile, *, hashed: bool) -> None:
-        path = self.folder / file.name
+        path, again = self.folder / file.name, f"Delete {self.folder} and submit the run again"
         if not path.is_file():
-            raise StateError("this file of a scan store is missing", where=str(path), mend=_AGAIN)
+            raise StateError("this file of a scan store is missing", where=str(path), mend=again)
         size = path.stat().st_size
         if size != file.size:
             what = f"this file of a scan store has {size} bytes, not {file.size}"
-            raise StateError(what, where=str(path), mend=_AGAIN)
+            raise StateError(what, where=str(path), mend=again)
         if hashed and sha256_file(path) != file.sha256:
             what = "this file of a scan store was changed since it was written"
-            raise StateError(what, where=str(path), mend=_AGAIN)
+            raise StateError(what, where=str(path), mend=again)
 
 
 _PREPARE = "Submit the run again"

@@ -53,3 +53,8 @@ def test_paths_do_not_depend_on_where_a_worker_starts(
 def test_a_run_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="name of the run"):
         RunPaths(tmp_path, name)
+
+
+def test_a_home_that_is_not_known_is_a_mistake_of_the_user() -> None:
+    with pytest.raises(UserError, match=r"~nobody-here/runs: .* Write the path in full"):
+        RunPaths(Path("~nobody-here/runs"), "fly64")

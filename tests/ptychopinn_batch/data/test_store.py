@@ -86,7 +86,7 @@ class TestRefuses:
         os.truncate(path, path.stat().st_size - 1)
         with pytest.raises(StateError, match=rf"{name}.memmap: .* bytes, not") as caught:
             ScanStore.open(folder)
-        assert "Delete this folder" in str(caught.value)
+        assert f"Delete {folder} and" in str(caught.value)
 
     def test_a_missing_array(self, folder):
         (folder / "arrays" / "probe.memmap").unlink()
