@@ -174,3 +174,16 @@ def test_a_file_that_cannot_be_made_is_told_by_its_own_name(tmp_path: Path) -> N
     with pytest.raises(FileNotFoundError) as caught:
         write_atomic(tmp_path / "nowhere" / "a.json", "new")
     assert caught.value.filename == str(tmp_path / "nowhere" / "a.json")
+
+
+def test_a_disk_that_refuses_to_clean_up_does_not_hide_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", "a temporary name")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        write_atomic(tmp_path / "a.json", "new")
+    assert caught.value.filename == str(tmp_path / "a.json")
