@@ -80,6 +80,11 @@ class RunPaths:
         """What is remembered of input files, by the program that has them."""
         return self.stores / "inputs.jsonl"
 
+    @cached_property
+    def known_scans(self) -> Path:
+        """What is remembered of the scans in them."""
+        return self.stores / "scans.jsonl"
+
     def ledger(self, task_id: str) -> Path:
         return self.ledger_folder / f"{task_id}.jsonl"
 

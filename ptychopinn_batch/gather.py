@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.header import read_header
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs import Header, Inputs
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.package import package_identity, resolve_pretrained
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
@@ -30,10 +29,11 @@ def gather(variants: Sequence[Variant], inputs: Inputs, source: str) -> Facts:
 
 def _scan_facts(scans: Iterable[Scan], inputs: Inputs, source: str) -> dict[Scan, ScanFacts]:
     """Headers first: they are read at once, so that mistakes are told before files are hashed."""
-    headers, mistakes = {}, []
+    headers: dict[Scan, Header] = {}
+    mistakes: list[Complaint] = []
     for scan in scans:
         try:
-            headers[scan] = read_header(scan)
+            headers[scan] = inputs.header(scan)
         except UserError as error:
             mistakes.append(Complaint(error.where or source, error.what, error.mend or ""))
     refuse(source, mistakes)
@@ -42,7 +42,7 @@ def _scan_facts(scans: Iterable[Scan], inputs: Inputs, source: str) -> dict[Scan
             frames=header.frames,
             n=header.n,
             canvas=header.canvas,
-            identity=inputs.identify(Path(scan.path)) if scan.path else None,
+            identity=inputs.identify(scan, header),
         )
         for scan, header in headers.items()
     }

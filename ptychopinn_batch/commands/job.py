@@ -50,7 +50,7 @@ def read_job(path: Path, runs: Path, sets: Sequence[str], profile: str | None) -
     loaded = load_spec(path, sets, _profile(path, profile))
     run = RunPaths(runs, loaded.spec.name)
     check_folder(run, loaded.spec)
-    variants, inputs = expand(loaded), Inputs(run.known_inputs)
+    variants, inputs = expand(loaded), Inputs(run)
     tasks = build_tasks(variants, gather(variants, inputs, str(path)), run)
     return Job(loaded, variants, run, tasks, inputs)
 

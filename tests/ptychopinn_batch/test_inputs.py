@@ -1,82 +1,132 @@
-"""The memory of input files: a shortcut that never shows something else than the file."""
+"""The memory of scans: a shortcut that never shows something else than the files."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hpc.errors import UserError
-from ptychopinn_batch import inputs
+from hpc.paths import RunPaths
+from ptychopinn_batch.data import header
 from ptychopinn_batch.data.header import input_identity
 from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.jobspec import Scan, Simulation
 
 LONG_AGO = 1_600_000_000
+SIMULATED = Scan(name="s", simulate=Simulation(frames=20, frame_size=32))
 
 
 @pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "scan.npz"
-    path.write_bytes(b"frames")
-    os.utime(path, (LONG_AGO, LONG_AGO))
-    return path
+def scan(tmp_path):
+    """A scan in a file that has been there for long."""
+    write(tmp_path / "scan.npz")
+    return Scan(name="a", path=str(tmp_path / "scan.npz"))
+
+
+def write(path, changed=LONG_AGO, x0=0.0):
+    y, x = np.mgrid[:16, :16] - 8
+    row, column = np.divmod(np.arange(20.0), 5)
+    np.savez(
+        path,
+        diff3d=np.ones((20, 16, 16), np.uint16),
+        xcoords=x0 + 2 * column,
+        ycoords=2 * row,
+        probeGuess=np.exp(-(x**2 + y**2) / 18).astype(np.complex64),
+    )
+    os.utime(path, (changed, changed))
 
 
 @pytest.fixture
-def hashed(monkeypatch):
-    """The files that were hashed, in order."""
+def run(tmp_path):
+    return RunPaths(tmp_path / "runs", "x")
+
+
+@pytest.fixture
+def effort(monkeypatch):
+    """What was read or hashed, in order."""
     seen = []
-
-    def note(path):
-        seen.append(path.name)
-        return input_identity(path)
-
-    monkeypatch.setattr(inputs, "input_identity", note)
+    for name in ("read_header", "input_identity"):
+        real = getattr(header, name)
+        monkeypatch.setattr(
+            header, name, lambda what, real=real, name=name: seen.append(name) or real(what)
+        )
     return seen
 
 
-@pytest.fixture
-def memory(tmp_path):
-    return tmp_path / "stores" / "inputs.jsonl"
+def look(run, scan, save=True):
+    """Canvas and identity of a scan, as one submit finds them."""
+    inputs = Inputs(run)
+    found = inputs.header(scan)
+    identity = inputs.identify(scan, found)
+    if save:
+        inputs.save()
+    return found.canvas, identity
 
 
-def test_a_file_is_hashed_once(file, memory, hashed):
-    first = Inputs(memory)
-    identity = first.identify(file)
-    assert first.identify(file) == identity
-    first.save()
-    assert Inputs(memory).identify(file) == identity == input_identity(file)
-    assert hashed == ["scan.npz"]
+def test_a_file_is_read_and_hashed_once(run, scan, effort):
+    first = look(run, scan)
+    assert look(run, scan) == look(run, scan) == first
+    assert effort == ["read_header", "input_identity"]
 
 
-def test_nothing_is_written_until_it_is_saved(file, memory):
-    Inputs(memory).identify(file)
-    assert not memory.parent.exists()
+def test_a_simulation_is_laid_out_once(run, effort):
+    assert look(run, SIMULATED) == look(run, SIMULATED)
+    assert look(run, SIMULATED)[1] is None
+    assert effort == ["read_header"]
 
 
-@pytest.mark.parametrize("content", [b"other frames", b"FRAMES"])
-def test_a_changed_file_is_hashed_again(file, memory, content):
-    known = Inputs(memory)
-    before = known.identify(file)
-    known.save()
-    file.write_bytes(content)
-    os.utime(file, (LONG_AGO + 1, LONG_AGO + 1))
-    assert Inputs(memory).identify(file) == input_identity(file) != before
+def test_nothing_is_written_until_it_is_saved(run, scan):
+    look(run, scan, save=False)
+    assert not run.root.exists()
 
 
-def test_a_file_that_was_just_written_is_not_remembered(file, memory, hashed):
-    file.write_bytes(b"FRAMES")
-    known = Inputs(memory)
-    known.identify(file)
-    known.save()
-    Inputs(memory).identify(file)
-    assert hashed == ["scan.npz", "scan.npz"]
+def test_a_changed_file_is_read_and_hashed_again(run, scan):
+    canvas, identity = look(run, scan)
+    write(scan.path, LONG_AGO + 1, x0=40.0)
+    assert look(run, scan)[0].x0 == canvas.x0 + 40
+    assert look(run, scan)[1] == input_identity(Path(scan.path)) != identity
 
 
-def test_a_damaged_memory_is_no_memory(file, memory):
-    memory.parent.mkdir()
-    memory.write_text("not a record\n")
-    assert Inputs(memory).identify(file) == input_identity(file)
+def test_a_file_that_was_just_written_is_not_remembered(run, scan, effort):
+    os.utime(scan.path)
+    look(run, scan)
+    look(run, scan)
+    assert effort.count("input_identity") == 2
 
 
-def test_a_file_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path, memory):
-    with pytest.raises(UserError, match=r"gone\.npz: cannot be read"):
-        Inputs(memory).identify(tmp_path / "gone.npz")
+def test_a_header_is_not_kept_for_a_file_that_changes_before_it_is_hashed(run, scan):
+    inputs = Inputs(run)
+    old = inputs.header(scan)
+    write(scan.path, LONG_AGO + 1, x0=40.0)
+    inputs.identify(scan, old)
+    inputs.save()
+    assert look(run, scan)[0].x0 == old.canvas.x0 + 40
+
+
+def test_other_settings_of_the_same_file_have_a_header_of_their_own(run, scan):
+    canvas, identity = look(run, scan)
+    swapped = look(run, scan.model_copy(update={"swap_xy": True}))
+    assert (swapped[0].shape, swapped[1]) == (canvas.shape[::-1], identity)
+
+
+def test_a_copy_under_another_name_is_hashed_and_then_known(run, scan, tmp_path, effort):
+    first = look(run, scan)
+    write(tmp_path / "copy.npz")
+    copy = scan.model_copy(update={"name": "b", "path": str(tmp_path / "copy.npz")})
+    assert look(run, copy) == look(run, copy) == first
+    assert effort.count("input_identity") == 2
+
+
+def test_a_damaged_memory_is_no_memory(run, scan):
+    first = look(run, scan)
+    for memory in (run.known_inputs, run.known_scans):
+        memory.write_text("not a record\n")
+    assert look(run, scan) == first
+
+
+def test_what_is_wrong_is_told_every_time(run, scan):
+    gone = scan.model_copy(update={"path": f"{scan.path}.gone"})
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"scan\.npz\.gone"):
+            look(run, gone)
