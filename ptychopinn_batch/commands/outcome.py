@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from hpc.ledger import read_state
 from hpc.paths import RunPaths
@@ -71,9 +71,23 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _model(run: RunPaths, task: Task) -> str | None:
-    if task.stage != PackageParams.stage or read_state(run, task.id).done_key != task.key:
+    if task.stage != PackageParams.stage:
         return None
-    return shown_path(run.model(str(task.extras["variant"])))
+    state = read_state(run, task.id)
+    if state.done_key != task.key:
+        return None
+    learned = learned_by(state.result) if PackageParams.of(task).train else ""
+    return shown_path(run.model(str(task.extras["variant"]))) + learned
+
+
+def learned_by(result: Mapping[str, JsonValue] | None) -> str:
+    """What a training did to the validation error, in words; `result` is the package task's."""
+    before, after = ((result or {}).get(key) for key in ("validation_before", "validation"))
+    if not (isinstance(before, float) and isinstance(after, float)):
+        return ""
+    if before == after:
+        return f" (training gained nothing: kept as it was, validation error {before:.5f})"
+    return f" (validation error {before:.5f} before training, {after:.5f} after)"
 
 
 def _failure(run: RunPaths, row: Row) -> str:
