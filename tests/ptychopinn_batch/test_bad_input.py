@@ -71,6 +71,11 @@ def test_mistakes_on_the_command_line_are_told_with_the_option(refuses):
     assert "job.yml: there is no such file. Did you mean" in refuses("submit", "job.yml")
 
 
+def test_an_empty_runs_folder_is_no_wish_for_the_working_folder(refuses):
+    write()
+    assert "is a shell variable unset?" in refuses("submit", "job.yaml", "--runs", "")
+
+
 def test_a_missing_scan_is_named_with_those_that_are_there(refuses):
     write()
     Path("scan.npz").rename("scam.npz")
