@@ -151,7 +151,8 @@ class Pulse(lightning.Callback):
         self.beat(
             step=trainer.current_epoch * per_epoch + batch_idx + 1,
             total=epochs * per_epoch,
-            loss=float(outputs["loss"]),
+            # Not outputs["loss"]: Lightning has divided that by the number of accumulated regions.
+            loss=float(trainer.callback_metrics["loss_step"]),
             epoch=f"{trainer.current_epoch + 1}/{epochs}",
         )
         if self.should_stop():

@@ -97,3 +97,20 @@ def test_the_newest_weights_are_kept_that_are_no_worse_than_those_before(
     assert (fitted.first_score, fitted.kept_score) == (scores[0], kept)
     unchanged = all(map(torch.equal, start.parameters(), trained.parameters()))
     assert unchanged == (kept == scores[0])
+
+
+def test_the_loss_that_is_told_is_that_of_one_region_however_many_are_accumulated(tmp_path):
+    told = []
+    for accumulate in (1, 2):
+        beats = []
+        train = TRAIN.model_copy(update={"accumulate": accumulate})
+        fit(
+            network(),
+            train,
+            [],
+            seed=1,
+            folder=tmp_path / str(accumulate),
+            beat=lambda into=beats, **figures: into.append(figures["loss"]),
+        )
+        told.append(beats[0])  # of the first region, before any step of the optimiser
+    assert told[0] == pytest.approx(told[1])
