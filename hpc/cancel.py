@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterable
 
 from hpc.lease import current_user
-from hpc.ledger import CancelAsked, append, read_state
+from hpc.ledger import UNFINISHED, CancelAsked, append, read_state
 from hpc.paths import RunPaths
 from hpc.process import Process, kill_group, this_host
+from hpc.slurm.cancel import withdraw
 
 __all__ = ["cancel_tasks", "requester"]
 
@@ -29,20 +30,22 @@ def cancel_tasks(run: RunPaths, task_ids: Iterable[str], *, grace: float = 30.0)
     """Cancel those of the tasks that are not over, and return their names.
 
     Waits until the workers on this host have ended; those that have not within `grace` seconds are
-    killed. A worker on another host sees the record at its next boundary.
+    killed. A worker on another host sees the record at its next boundary; what SLURM has is taken
+    back from it. Raises SlurmError where that fails; the wishes are recorded all the same.
     """
     run.create()
     cancelled: list[str] = []
     workers: list[Process] = []
     for task_id in task_ids:
-        if read_state(run, task_id).status not in ("pending", "running", "requeued"):
+        if read_state(run, task_id).status not in UNFINISHED:
             continue
         append(run.ledger(task_id), CancelAsked(by=requester()))
         cancelled.append(task_id)
-        process = read_state(run, task_id).process  # again: it may have started just now
-        if process is not None:
-            process.send(signal.SIGTERM)
-            workers.append(process)
+        state = read_state(run, task_id)  # again: it may have started just now
+        if state.process is not None and state.batch is None:
+            state.process.send(signal.SIGTERM)
+            workers.append(state.process)
+    withdraw(run, cancelled)
     _await_end(workers, grace)
     return tuple(cancelled)
 

@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Iterator
 
 from hpc.errors import UserError
+from hpc.ledger import Fault
 
-__all__ = ["as_user_error", "cause_of", "is_disk_full", "last_lines", "plain"]
+__all__ = ["as_fault", "as_user_error", "cause_of", "is_disk_full", "last_lines", "plain"]
 
 LONGEST_CAUSE = 1000
 LAST_LINES = 12
@@ -48,6 +49,12 @@ def _cause_of(error: BaseException) -> str:
 def is_disk_full(error: BaseException) -> bool:
     """Whether a full disk, or a used-up quota, is behind an exception."""
     return any(_says_disk_full(link) for link in _chain(error))
+
+
+def as_fault(error: BaseException) -> Fault | None:
+    """Memory, where more of it on the node would have helped: a GPU's is not for the asking."""
+    lacking = (link for link in _chain(error) if _says_out_of_memory(link))
+    return "memory" if any(type(link).__name__ != "OutOfMemoryError" for link in lacking) else None
 
 
 def as_user_error(error: BaseException) -> BaseException:

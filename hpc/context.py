@@ -16,7 +16,15 @@ __all__ = ["Requeue", "TaskContext"]
 
 
 class Requeue(Exception):
-    """Raised by an entry that has saved its state and wants to be run again from there."""
+    """Raised by an entry that wants to be run again, from the state it has saved.
+
+    `kept` says whether that is further than where this attempt began: an entry that is stopped
+    time after time without getting on would be run for ever.
+    """
+
+    def __init__(self, message: str = "", *, kept: bool = True) -> None:
+        super().__init__(message)
+        self.kept = kept
 
 
 class TaskContext:
@@ -29,16 +37,19 @@ class TaskContext:
         attempt: int = 1,
         *,
         stop: Callable[[], bool] = lambda: False,
+        silent: bool = False,
     ) -> None:
+        """`silent` for every rank but the first: one heartbeat is enough for a task."""
         self.run = run
         self.task = task
         self.attempt = attempt
         self._stop = stop
-        self._heartbeat = HeartbeatWriter(run.heartbeat(task.id), attempt)
+        self._heartbeat = None if silent else HeartbeatWriter(run.heartbeat(task.id), attempt)
 
     def heartbeat(self, *, step: int, total: int, **figures: float | str) -> None:
         """Tell how far the task is; cheap enough for every step."""
-        self._heartbeat.beat(step, total, figures)
+        if self._heartbeat is not None:
+            self._heartbeat.beat(step, total, figures)
 
     def should_stop(self) -> bool:
         """Whether the task was asked to end: save the state at the next boundary, raise Requeue."""
@@ -46,4 +57,5 @@ class TaskContext:
 
     def close(self) -> None:
         """Write the heartbeat that still waits."""
-        self._heartbeat.flush()
+        if self._heartbeat is not None:
+            self._heartbeat.flush()

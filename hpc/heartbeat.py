@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from hpc.fsio import write_atomic
+from hpc.memory import peak_mb
 from hpc.record import Record
 
 __all__ = ["Heartbeat", "HeartbeatWriter", "read_heartbeat"]
@@ -34,6 +35,7 @@ class Heartbeat(Record):
     first_step: int  # where this attempt began to count: after a resume not at 0
     first_at: float
     figures: dict[str, float | str] = Field(default_factory=dict)
+    peak_mb: float | None = None  # largest resident memory so far, in 10^6 bytes
 
     @property
     def progress(self) -> float | None:
@@ -71,6 +73,7 @@ class HeartbeatWriter:
             first_step=self._first[0],
             first_at=self._first[1],
             figures={name: _plain(value) for name, value in figures.items()},
+            peak_mb=peak_mb(),
         )
         if abs(now - self._written) >= INTERVAL:  # abs: a clock may be set back
             self.flush()

@@ -22,10 +22,12 @@ from hpc.process import Process
 from hpc.record import Record, explain
 
 __all__ = [
+    "UNFINISHED",
     "Blocked",
     "CancelAsked",
     "Ended",
     "Entry",
+    "Fault",
     "Outcome",
     "Queued",
     "Started",
@@ -41,7 +43,15 @@ __all__ = [
 ]
 
 Outcome = Literal["done", "failed", "timed_out", "killed", "requeued"]
-Status = Outcome | Literal["pending", "running", "cancelled", "blocked", "unknown"]
+Fault = Literal["memory", "time", "node", "preemption"]
+"""What ended an attempt though its code did nothing wrong: too little memory or time, a lost node,
+a more important job. It decides whether and how the task is tried again (`hpc.retry`)."""
+
+Status = Outcome | Literal["pending", "queued", "running", "cancelled", "blocked", "unknown"]
+"""pending: to be started by us; queued: handed to a batch system, which will start it."""
+
+UNFINISHED: frozenset[Status] = frozenset({"pending", "queued", "running", "requeued"})
+"""From these a task goes on by itself, or with the next submit."""
 
 
 class _Entry(Record):
@@ -49,14 +59,18 @@ class _Entry(Record):
 
 
 class Queued(_Entry):
-    """Put in the queue again, or handed to a batch system as `job`; older wishes are void.
+    """Put in the queue again, or handed to a batch system in `batch`; older wishes are void.
 
-    Under the very key that is done it says that the results are gone: it is done no more.
+    Under the very key that is done it says that the results are gone: it is done no more. `retry`
+    is the fault that is being made good for, None where a user asked; `batch` fences: a job of any
+    other batch does not start the task.
     """
 
     event: Literal["queued"] = "queued"
     key: str
-    job: str | None = None
+    batch: str | None = None
+    retry: Fault | None = None
+    cause: str | None = None  # of the retry, in words
 
 
 class Started(_Entry):
@@ -79,6 +93,9 @@ class Ended(_Entry):
     error: str | None = None  # type of the exception
     tail: tuple[str, ...] = ()  # last lines of the traceback; the whole of it is in the log
     result: dict[str, JsonValue] | None = None
+    fault: Fault | None = None
+    nodes: tuple[str, ...] = ()  # that are to blame for a fault
+    peak_mb: float | None = None  # largest resident memory of the process, in 10^6 bytes
 
 
 class CancelAsked(_Entry):
@@ -115,7 +132,10 @@ class TaskState(NamedTuple):
     tail: tuple[str, ...] = ()
     result: dict[str, JsonValue] | None = None
     process: Process | None = None
-    job: str | None = None
+    job: str | None = None  # of a batch system, as its commands take it
+    batch: str | None = None
+    fault: Fault | None = None
+    peak_mb: float | None = None
     queued: float | None = None  # seconds since 1970, as are the next two
     started: float | None = None
     ended: float | None = None
@@ -137,9 +157,9 @@ class TaskState(NamedTuple):
         return max(0.0, self.ended - self.started)
 
 
-def fold(entries: Iterable[Entry]) -> TaskState:
-    """The state that records come to, in the order they were written. Pure."""
-    known = dict(_NEW)
+def fold(entries: Iterable[Entry], start: TaskState | None = None) -> TaskState:
+    """The state that records come to, in the order they were written, from `start` on. Pure."""
+    known = dict(_NEW) if start is None else start._asdict()
     for entry in entries:
         known.update(_change(known, entry))
     return TaskState(**known)
@@ -157,6 +177,9 @@ _FRESH: _Fields = {
     "tail": (),
     "process": None,
     "job": None,
+    "batch": None,
+    "fault": None,
+    "peak_mb": None,
     "started": None,
     "ended": None,
     "cancel": None,
@@ -180,7 +203,9 @@ def _change(known: _Fields, entry: Entry) -> _Fields:
 
 def _queue(known: _Fields, entry: Queued) -> _Fields:
     lost = {"done_key": None, "result": None} if entry.key == known["done_key"] else {}
-    return {**_FRESH, **lost, "key": entry.key, "job": entry.job, "queued": entry.at}
+    status = "queued" if entry.batch else "pending"
+    told = {"key": entry.key, "batch": entry.batch, "cause": entry.cause, "queued": entry.at}
+    return {**_FRESH, **lost, **told, "status": status}
 
 
 def _start(known: _Fields, entry: Started) -> _Fields:
@@ -193,7 +218,8 @@ def _start(known: _Fields, entry: Started) -> _Fields:
         "done_key": None,  # from here on the old results may be overwritten
         "result": None,
         "process": entry.process,
-        "job": entry.job or known["job"],
+        "job": entry.job,
+        "batch": known["batch"],
         "started": entry.at,
         "cancel": known["cancel"],
     }
@@ -205,19 +231,24 @@ def _end(known: _Fields, entry: Ended) -> _Fields:
     if entry.outcome == "done":
         return {
             **{"status": "done", "done_key": known["key"], "result": entry.result},
-            **{"cancel": None, "cause": None, "error": None, "tail": (), "ended": entry.at},
+            **{"cancel": None, "cause": None, "error": None, "tail": (), "fault": None},
+            **{"ended": entry.at, "peak_mb": entry.peak_mb},
         }
+    if known["status"] in ("failed", "timed_out", "killed", "cancelled"):
+        return {}  # the first word on a failure is nearest to its cause
     if known["cancel"]:
         return {"status": "cancelled", "cause": known["cancel"], "ended": entry.at}
-    details = {"cause": entry.cause, "error": entry.error, "tail": entry.tail}
-    return {"status": entry.outcome, "ended": entry.at, **details}
+    return {
+        **{"status": entry.outcome, "ended": entry.at, "peak_mb": entry.peak_mb},
+        **{"cause": entry.cause, "error": entry.error, "tail": entry.tail, "fault": entry.fault},
+    }
 
 
 def _cancel(known: _Fields, entry: CancelAsked) -> _Fields:
     by = f"by {entry.by}"
     if known["status"] == "running":
         return {"cancel": by}
-    if known["status"] in ("pending", "requeued"):
+    if known["status"] in ("pending", "queued", "requeued"):
         return {"status": "cancelled", "cancel": by, "cause": by, "ended": entry.at}
     return {}  # it is over
 
@@ -225,9 +256,10 @@ def _cancel(known: _Fields, entry: CancelAsked) -> _Fields:
 def settle(state: TaskState) -> TaskState:
     """What a state comes to when the machine is asked whether the process of a running task lives.
 
-    On another host this cannot be known: the task counts as running until it is cancelled.
+    On another host this cannot be known: the task counts as running until it is cancelled. Of a
+    batch job the batch system knows more than we.
     """
-    if state.status != "running" or state.process is None:
+    if state.status != "running" or state.process is None or state.batch is not None:
         return state
     alive = state.process.is_alive()
     if alive or (alive is None and not state.cancel):

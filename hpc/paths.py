@@ -72,6 +72,24 @@ class RunPaths:
         return self.folder / "locks"
 
     @cached_property
+    def slurm_log_folder(self) -> Path:
+        """What batch jobs print before and after their task: why one never began."""
+        return self.log_folder / "slurm"
+
+    @cached_property
+    def executor(self) -> Path:
+        """How the run was submitted: what a later submission without the spec goes by."""
+        return self.folder / "executor.json"
+
+    @cached_property
+    def batch_folder(self) -> Path:
+        return self.folder / "batches"
+
+    @cached_property
+    def batch_fates(self) -> Path:
+        return self.batch_folder / "fates.jsonl"
+
+    @cached_property
     def stores(self) -> Path:
         return self.root / ".stores"
 
@@ -103,6 +121,12 @@ class RunPaths:
 
     def task_lock(self, task_id: str) -> Path:
         return self.lock_folder / f"{task_id}.lock"
+
+    def batch(self, token: str) -> Path:
+        return self.batch_folder / f"{token}.json"
+
+    def batch_script(self, token: str) -> Path:
+        return self.batch_folder / f"{token}.sh"
 
     def store(self, store_id: str) -> Path:
         return self.stores / store_id

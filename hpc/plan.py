@@ -96,6 +96,8 @@ def _decide(task: Task, state: TaskState | None, before: Task | None) -> Decisio
         return Decision(task=task, action="wait", reason=f"running ({state.process}{other})")
     if state.status == "unknown":
         return Decision(task=task, action="wait", reason=f"unknown: {state.cause}")
+    if state.batch and state.status in ("queued", "requeued") and state.key == task.key:
+        return Decision(task=task, action="wait", reason=phrase(state))
     if state.done_key == task.key:
         return Decision(task=task, action="skip", reason="done")
     return Decision(task=task, action="run", reason=_why(task, state, before))
@@ -111,6 +113,8 @@ def _lost(task: Task, output: str, matters: bool) -> Decision:
 def _why(task: Task, state: TaskState, before: Task | None) -> str:
     """Why a task that is not done is not done."""
     if state.attempt and before is not None and before.key != task.key:
+        return _shortened(differences(before, task))
+    if state.key is not None and state.key != task.key and before is not None:
         return _shortened(differences(before, task))
     if state.status == "pending":
         return "queued before, not started" if state.attempt else "new"

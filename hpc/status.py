@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean
+from typing import Any
 
 from pydantic import Field, computed_field
 
@@ -45,6 +46,20 @@ class Row(Record):
     host: str | None = None
     pid: int | None = None
     job: str | None = None
+    batch: str | None = None  # that it was handed to a batch system in
+    mem_gb: float | None = None  # asked for, on a node
+    time_limit: float | None = None  # asked for
+    peak_mb: float | None = None  # largest memory on a node so far, in 10^6 bytes
+
+    @property
+    def memory_share(self) -> float | None:
+        """The part of the memory asked for that was used."""
+        return _share(self.peak_mb, self.mem_gb and 1000 * self.mem_gb)
+
+    @property
+    def time_share(self) -> float | None:
+        """The part of the time asked for that is used."""
+        return _share(self.seconds, self.time_limit)
 
 
 class StageSummary(Record):
@@ -61,6 +76,8 @@ class RunStatus(Record):
     at: float
     submitter: str | None  # who is at work on the run right now; None where nobody holds its lock
     rows: tuple[Row, ...]
+    submitted: float | None = None  # last time, in seconds since 1970
+    changed: float | None = None  # when the last record was written
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -84,10 +101,26 @@ class RunStatus(Record):
         """Seconds until all is over, at the pace so far; None while it cannot be said."""
         return estimate(self.rows)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> float:
+        """The part done, 0 to 1; every task counts the same."""
+        return fmean(row.progress or 0.0 for row in self.rows) if self.rows else 1.0
+
     @property
     def is_over(self) -> bool:
         """Whether nothing is pending or running."""
         return not any(row.status in UNFINISHED for row in self.rows)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether something is left that nobody will do: nothing runs or waits in a batch system.
+
+        The next submit goes on with it.
+        """
+        left = [row for row in self.rows if row.status in UNFINISHED]
+        goes_on = self.submitter or any(row.status == "running" or row.batch for row in left)
+        return bool(left) and not goes_on
 
     @property
     def is_done(self) -> bool:
@@ -109,25 +142,28 @@ class StatusReader:
 
     def read(self) -> RunStatus:
         """The status now. Raises UserError when the run was never submitted."""
-        plan = self._read_plan()
+        submitted, plan = self._read_plan()
+        owner = holder(self._run.lock)  # before the ledgers: whoever was at work has written them
         self._read_ledgers({f"{task.id}.jsonl": task.id for task in plan.tasks})
         now = time.time()
-        owner = holder(self._run.lock)
         return RunStatus(
             run=self._run.name,
             at=now,
             submitter=str(owner) if owner else None,
             rows=tuple(self._row(task, now) for task in plan.tasks),
+            submitted=submitted / 1e9,
+            changed=max([submitted, *(told[0] for told, _ in self._states.values())]) / 1e9,
         )
 
-    def _read_plan(self) -> RunPlan:
+    def _read_plan(self) -> tuple[int, RunPlan]:
+        """When it was written, in nanoseconds since 1970, and the plan."""
         try:
             signature = _signature(self._run.plan.stat())
         except FileNotFoundError:
             raise _no_such_run(self._run) from None
         if self._plan is None or self._plan[0] != signature:
             self._plan = signature, read_plan(self._run)
-        return self._plan[1]
+        return signature[0], self._plan[1]
 
     def _read_ledgers(self, wanted: dict[str, str]) -> None:
         if not self._run.ledger_folder.is_dir():
@@ -191,15 +227,10 @@ def _left_of(row: Row, mean: float) -> float:
 
 def _running(task: PlannedTask, state: TaskState, beat: Heartbeat | None, now: float) -> Row:
     row = Row(
-        id=task.id,
-        stage=task.stage,
+        **_known(task, state),
         status="running",
-        attempt=state.attempt,
         cause=f"asked to stop {state.cancel}" if state.cancel else None,
         seconds=max(0.0, now - (state.started or now)),
-        host=state.host,
-        pid=state.pid,
-        job=state.job,
     )
     if beat is None or beat.attempt != state.attempt:  # of an earlier attempt
         return row
@@ -210,6 +241,7 @@ def _running(task: PlannedTask, state: TaskState, beat: Heartbeat | None, now: f
             "total": beat.total,
             "figures": beat.figures,
             "eta": beat.remaining(now),
+            "peak_mb": _on_a_node(task, beat.peak_mb),
         }
     )
 
@@ -219,22 +251,43 @@ def _resting(task: PlannedTask, state: TaskState) -> Row:
     if state.done_key == task.key:
         status: Status = "done"
     elif state.key is not None and state.key != task.key:
-        return Row(id=task.id, stage=task.stage, status="pending", attempt=state.attempt)
+        return Row(**_planned(task), status="pending", attempt=state.attempt)
     else:
         status = state.status
     return Row(
-        id=task.id,
-        stage=task.stage,
+        **_known(task, state),
         status=status,
-        attempt=state.attempt,
         cause=None if status == "done" else state.cause,
         tail=state.tail,
         progress=1.0 if status == "done" else None,
         seconds=state.seconds,
-        host=state.host,
-        pid=state.pid,
-        job=state.job,
+        peak_mb=_on_a_node(task, state.peak_mb),
     )
+
+
+def _planned(task: PlannedTask) -> dict[str, Any]:
+    """What a row says of a task before it is tried."""
+    fields = {"id": task.id, "stage": task.stage}
+    if task.resources is None:
+        return fields
+    limit = task.resources.time.total_seconds()
+    return {**fields, "mem_gb": task.resources.mem_gb, "time_limit": limit}
+
+
+def _known(task: PlannedTask, state: TaskState) -> dict[str, Any]:
+    """What a row says of a task whatever became of it."""
+    where = {"host": state.host, "pid": state.pid, "job": state.job, "batch": state.batch}
+    return {**_planned(task), **where, "attempt": state.attempt}
+
+
+def _on_a_node(task: PlannedTask, peak_mb: float | None) -> float | None:
+    """Memory is asked for by node and measured by process; the processes of a node are alike."""
+    alike = task.resources.tasks_per_node if task.resources else 1
+    return None if peak_mb is None else peak_mb * alike
+
+
+def _share(used: float | None, asked: float | None) -> float | None:
+    return None if used is None or not asked else used / asked
 
 
 def _counted(rows: Iterable[Row]) -> dict[str, int]:

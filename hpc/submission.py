@@ -13,6 +13,7 @@ from hpc.ledger import Queued, TaskState, append, read_states
 from hpc.paths import RunPaths
 from hpc.plan import Action, Decision, check_graph, decide
 from hpc.record import Record
+from hpc.resources import Resources
 from hpc.task import Task
 
 __all__ = [
@@ -35,6 +36,7 @@ class PlannedTask(Record):
     needs: tuple[str, ...]
     action: Action
     reason: str
+    resources: Resources | None = None  # None: planned by an older version
 
 
 class RunPlan(Record):
@@ -123,6 +125,7 @@ def describe(decisions: Iterable[Decision]) -> RunPlan:
                 needs=decision.task.needs,
                 action=decision.action,
                 reason=decision.reason,
+                resources=decision.task.resources,
             )
             for decision in decisions
         )

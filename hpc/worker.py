@@ -4,6 +4,9 @@ Started as `python -m hpc.worker --runs DIR --run NAME --task ID`. It records it
 entry point is called and its end when the entry point is over; if it is killed in between, the
 record of its start with pid and start time tells everyone so. A lock per task keeps a second
 worker out, whoever started it.
+
+A task of several ranks has a worker for each. The first one keeps the ledger; the others call the
+entry point too, and speak up only when they fail.
 """
 
 from __future__ import annotations
@@ -12,36 +15,49 @@ import argparse
 import enum
 import importlib
 import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 from pydantic import JsonValue, ValidationError
 
-from hpc.causes import cause_of, is_disk_full, last_lines, plain
+from hpc.causes import as_fault, cause_of, is_disk_full, last_lines, plain
 from hpc.context import Requeue, TaskContext
 from hpc.errors import LockedError, UserError
 from hpc.fsio import read_json
+from hpc.launch import Followers
 from hpc.lease import Lease
-from hpc.ledger import Ended, Started, append, fold, read_entries
+from hpc.ledger import Ended, Fault, Started, append, fold, read_entries
+from hpc.memory import peak_mb
 from hpc.paths import RunPaths
-from hpc.process import Process
+from hpc.process import Process, this_host
+from hpc.ranks import Ranks
 from hpc.record import explain
+from hpc.stopwish import StopWish
 from hpc.task import Task
 
-__all__ = ["Exit", "Requeue", "StopWish", "TaskContext", "main", "run_task"]
+__all__ = [
+    "Exit",
+    "Requeue",
+    "TaskContext",
+    "follow_task",
+    "log_to",
+    "main",
+    "reporting",
+    "run_task",
+]
 
 EntryPoint = Callable[[TaskContext], dict[str, JsonValue] | None]
+FaultOf = Callable[[Task, float], Fault | None]
+"""What a wish to stop is due to, by the task and the seconds since it began."""
 
 # Seconds: what a killed worker had forked may hold its lock a moment longer than it lived.
 LOCK_WAIT = 10.0
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
+FIRST_RANK_WAIT = 10.0  # seconds in which the first rank begins, where another fails at once
+SLACK = 1.0  # seconds by which the time limit may seem not to be up yet when it is
 
 
 class Exit(enum.IntEnum):
@@ -55,44 +71,6 @@ class Exit(enum.IntEnum):
     BUSY = 76  # another worker has the task
 
 
-class StopWish:
-    """Whether the task was asked to end: by a signal, or by a cancel record in its ledger.
-
-    The record is the way from another host, where no signal reaches.
-    """
-
-    LOOK_EVERY = 1.0  # seconds between two looks at the ledger's size
-
-    def __init__(self, ledger: Path) -> None:
-        self.asked = False
-        self._ledger = ledger
-        self._size = -1
-        self._looked = -self.LOOK_EVERY
-
-    def listen(self) -> None:
-        """Take the stop signals from now on, in this process and not in those it forks."""
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._note)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # held back by who started us
-        # A data-loading process that ignores SIGTERM could not be ended by its parent.
-        os.register_at_fork(after_in_child=_restore_signals)
-
-    def __call__(self) -> bool:
-        if not self.asked and time.monotonic() - self._looked >= self.LOOK_EVERY:
-            self._looked = time.monotonic()
-            self._look()
-        return self.asked
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-
-    def _look(self) -> None:
-        size = self._ledger.stat().st_size
-        if size != self._size:
-            self._size = size
-            self.asked = self.asked or fold(read_entries(self._ledger)).cancel is not None
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the task named on the command line; the exit status is one of `Exit`."""
     parser = argparse.ArgumentParser(prog="python -m hpc.worker", description="Run one task.")
@@ -103,9 +81,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = RunPaths(options.runs, options.run)
     stop = StopWish(run.ledger(options.task))
     stop.listen()
-    _write_to(run.log(options.task))
+    log_to(run.log(options.task))
+    return reporting(lambda: _run_here(run, options.task, stop, Ranks.of(os.environ)))
+
+
+def reporting(work: Callable[[], int]) -> int:
+    """What the work comes to; what keeps it from its records goes to the log and the status."""
     try:
-        return run_task(run, options.task, stop=stop)
+        return work()
     except UserError as error:
         print(error, file=sys.stderr)
         return Exit.BUSY if isinstance(error, LockedError) else Exit.NOT_STARTED
@@ -116,7 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.DISK_FULL
 
 
-def run_task(run: RunPaths, task_id: str, *, stop: Callable[[], bool] = lambda: False) -> Exit:
+def run_task(
+    run: RunPaths,
+    task_id: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    fault_of: FaultOf = lambda task, seconds: None,
+) -> Exit:
     """Run one attempt at a task in this process and record its start and its end.
 
     Raises LockedError when another worker has the task, StateError when its file or ledger is
@@ -132,10 +121,36 @@ def run_task(run: RunPaths, task_id: str, *, stop: Callable[[], bool] = lambda: 
         if fold(read_entries(ledger)).cancel:
             end = Ended(attempt=start.attempt, outcome="killed", cause="cancelled before it began")
         else:
-            end = _attempt(TaskContext(run, task, start.attempt, stop=stop))
+            end = _attempt(TaskContext(run, task, start.attempt, stop=stop), fault_of)
         print(f"=== {end.outcome} after {end.at - start.at:.1f} s", flush=True)
-        append(ledger, end)
+        append(ledger, end.model_copy(update={"peak_mb": peak_mb()}))
     return {"done": Exit.DONE, "requeued": Exit.REQUEUED}.get(end.outcome, Exit.FAILED)
+
+
+def follow_task(
+    run: RunPaths, task_id: str, ranks: Ranks, *, stop: Callable[[], bool] = lambda: False
+) -> Exit:
+    """Do the part of one rank but the first; a failure is recorded in the first one's place."""
+    print(f"=== {task_id}, rank {ranks.rank} of {ranks.size}, {Process.current()}", flush=True)
+    context = TaskContext(run, read_json(run.task(task_id), Task), stop=stop, silent=True)
+    end = _attempt(context, lambda task, seconds: None)
+    if end.outcome != "failed":
+        return Exit.DONE
+    _speak_up(run.ledger(task_id), end, f"rank {ranks.rank} on {this_host()}")
+    return Exit.FAILED
+
+
+def _run_here(run: RunPaths, task_id: str, stop: StopWish, ranks: Ranks) -> int:
+    """All ranks on this machine: this process is the first, or was started by it."""
+    if ranks.rank > 0:
+        return follow_task(run, task_id, ranks, stop=stop)
+    resources = read_json(run.task(task_id), Task).resources
+    with Followers.of(resources, sys.argv[1:]):
+        return run_task(run, task_id, stop=stop, fault_of=_time_is_up)
+
+
+def _time_is_up(task: Task, seconds: float) -> Fault | None:
+    return "time" if seconds >= task.resources.time.total_seconds() - SLACK else None
 
 
 def _record_start(ledger: Path, task: Task) -> Started:
@@ -147,13 +162,13 @@ def _record_start(ledger: Path, task: Task) -> Started:
     return start
 
 
-def _attempt(context: TaskContext) -> Ended:
+def _attempt(context: TaskContext, fault_of: FaultOf) -> Ended:
     """Call the entry point; whatever comes of it is a record."""
-    number = context.attempt
+    number, began = context.attempt, time.monotonic()
     try:
         return _done(number, _load(context.task.entry)(context))
     except Requeue as wish:
-        return Ended(attempt=number, outcome="requeued", cause=plain(str(wish)) or None)
+        return _stopped(number, wish, fault_of(context.task, time.monotonic() - began))
     except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the task
         return _failed(number, error)
     finally:
@@ -165,6 +180,14 @@ def _done(attempt: int, result: dict[str, JsonValue] | None) -> Ended:
         return Ended(attempt=attempt, outcome="done", result=result)
     except ValidationError as error:
         raise TypeError(f"the entry point returned what is not JSON: {explain(error)}") from None
+
+
+def _stopped(attempt: int, wish: Requeue, fault: Fault | None) -> Ended:
+    """Asked to stop. Without progress, the same time again would lead as far as this one did."""
+    cause = plain(str(wish)) or None
+    if fault == "time" and not wish.kept:
+        return Ended(attempt=attempt, outcome="timed_out", fault=fault, cause=cause)
+    return Ended(attempt=attempt, outcome="requeued", fault=fault, cause=cause)
 
 
 def _failed(attempt: int, error: BaseException) -> Ended:
@@ -179,7 +202,19 @@ def _failed(attempt: int, error: BaseException) -> Ended:
         cause=cause,
         error=type(error).__name__,
         tail=last_lines(error),
+        fault=as_fault(error),
     )
+
+
+def _speak_up(ledger: Path, end: Ended, who: str) -> None:
+    """Record a failure for the attempt that the first rank has begun, or is about to."""
+    deadline = time.monotonic() + FIRST_RANK_WAIT
+    while (state := fold(read_entries(ledger))).status != "running":
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
+    cause = f"{who}: {end.cause}"
+    append(ledger, end.model_copy(update={"attempt": state.attempt, "cause": cause}))
 
 
 def _load(entry: str) -> EntryPoint:
@@ -187,7 +222,7 @@ def _load(entry: str) -> EntryPoint:
     return cast(EntryPoint, getattr(importlib.import_module(module), name))
 
 
-def _write_to(log: Path) -> None:
+def log_to(log: Path) -> None:
     """Send what this process and its children print to the task's log, line by line."""
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -196,11 +231,6 @@ def _write_to(log: Path) -> None:
         os.dup2(descriptor, stream.fileno())
         cast(Any, stream).reconfigure(line_buffering=True)
     os.close(descriptor)
-
-
-def _restore_signals() -> None:
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _batch_job(environment: Mapping[str, str]) -> str | None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from hpc.errors import UserError
 from hpc.paths import RunPaths
 from hpc.plan import Decision
 from hpc.task import Task
 
-__all__ = ["Executor", "Handle", "worker_command"]
+__all__ = ["Executor", "Handle", "known_tasks", "python_options", "worker_command"]
 
 
 class Handle(ABC):
@@ -70,11 +71,25 @@ class Executor(Protocol):
         ...
 
 
+def known_tasks(
+    run: RunPaths, known: Collection[str], chosen: Collection[str] | None
+) -> Collection[str]:
+    """The chosen tasks of a submission, all by default; UserError for a name that is none."""
+    unknown = [name for name in chosen or () if name not in known]
+    if unknown:
+        raise UserError(f"no task is named {', '.join(unknown)}", where=f"run {run.name}")
+    return known if chosen is None else chosen
+
+
 def worker_command(run: RunPaths, task_id: str) -> tuple[str, ...]:
     """The command that runs one task, with the interpreter and the import path of this process."""
+    options = ("--runs", str(run.root), "--run", run.name, "--task", task_id)
+    return (sys.executable, *python_options(), "-m", "hpc.worker", *options)
+
+
+def python_options() -> tuple[str, ...]:
+    """Options that give another interpreter this one's import path."""
     # Python puts the current folder first for `-m`. A script such as `ptychopinn-batch` has no such
     # entry, and there a stray random.py beside the user's data must not break the workers.
     here = {"", str(Path.cwd())}
-    safe = () if here.intersection(sys.path) else ("-P",)
-    options = ("--runs", str(run.root), "--run", run.name, "--task", task_id)
-    return (sys.executable, *safe, "-m", "hpc.worker", *options)
+    return () if here.intersection(sys.path) else ("-P",)

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 
 from hpc.cancel import requester
 from hpc.causes import is_disk_full
-from hpc.errors import UserError
-from hpc.executors.base import Handle, worker_command
+from hpc.executors.base import Handle, known_tasks, worker_command
 from hpc.executors.room import Room, usable_cpus, visible_gpus
 from hpc.executors.watch import Adopted, Child, Watched, end_of
 from hpc.lease import Lease
@@ -25,14 +24,18 @@ from hpc.ledger import (
     CancelAsked,
     Ended,
     Entry,
+    Queued,
     TaskState,
     append,
     folded_state,
+    read_entries,
     read_state,
 )
 from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.queue import TaskQueue
+from hpc.resources import Resources
+from hpc.retry import RetryPolicy, advise, needed_resources
 from hpc.submission import Submission, plan_run, record_submission, record_task
 from hpc.task import Task
 
@@ -55,13 +58,15 @@ class LocalExecutor:
     """Runs tasks on this machine, as many at once as there is room for.
 
     `stage_limits` bounds the tasks of single stages; `grace` is the time in seconds between being
-    asked to stop and being killed; a task may ask to be run again `requeues` times.
+    asked to stop and being killed; `retry` says what is tried again by itself; a task that was not
+    asked to stop may ask to be run again `requeues` times.
     """
 
     room: Room = field(default_factory=Room.of_this_machine)
     stage_limits: Mapping[str, int] = field(default_factory=dict)
     grace: float = 30.0
     requeues: int = 20
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def submit(self, run: RunPaths, tasks: Sequence[Task]) -> LocalHandle:
         """Take the lock of the run, decide, write the plan; the work is done by polling.
@@ -93,6 +98,7 @@ class LocalHandle(Handle):
         done = {task.id for task in submission.of("skip")}
         self._queue = TaskQueue(list(self._tasks.values()), done)
         self._running: dict[str, Watched] = {}
+        self._sizes = {task.id: self._size(task) for task in submission.of("run")}
         self._requeued: Counter[str] = Counter()
         self._stopping = False
         for task in submission.of("wait"):
@@ -114,10 +120,7 @@ class LocalHandle(Handle):
 
     def cancel(self, ids: Collection[str] | None = None) -> None:
         """Record the wish, signal those that run; raises UserError for a name that is no task."""
-        unknown = [name for name in ids or () if name not in self._tasks]
-        if unknown:
-            raise UserError(f"no task is named {', '.join(unknown)}", where=f"run {self._run.name}")
-        chosen = self._tasks.keys() if ids is None else ids
+        chosen = known_tasks(self._run, self._tasks, ids)
         waiting = [name for name in chosen if self._queue.holds(name)]
         for name in waiting:
             self._record(name, CancelAsked(by=requester()))
@@ -157,7 +160,7 @@ class LocalHandle(Handle):
                 return
             if self._stage_is_full(task.stage):
                 continue
-            need = room.need_of(task.resources)
+            need = room.need_of(self._sizes.get(task.id, task.resources))
             if not free.holds(need) or self._start(task):
                 free = free.without(need)
 
@@ -172,10 +175,11 @@ class LocalHandle(Handle):
         if state.status == "cancelled":
             self._give_up(task.id)
             return False
+        sized = task.model_copy(update={"resources": self._sizes.get(task.id, task.resources)})
         gpus = self._free_gpus()[: task.resources.gpus]
         environment = _environment(task, gpus)
         command = worker_command(self._run, task.id)
-        child = Child.start(task, command, self._run.log(task.id), environment, gpus)
+        child = Child.start(sized, command, self._run.log(task.id), environment, gpus)
         self._queue.take(task.id)
         self._running[task.id] = child
         return True
@@ -223,10 +227,32 @@ class LocalHandle(Handle):
         elif watched.key != task.key and state.status not in ("cancelled", "unknown"):
             record_task(self._run, task, again=True)  # it ran with other settings
             self._queue.put_back(task.id)
+        elif state.fault is not None and state.status != "cancelled":
+            self._try_again(task, state)
         elif state.status == "requeued":
             self._requeue(task, state)
         else:
             self._give_up(task.id)
+
+    def _size(self, task: Task) -> Resources:
+        """What a task gets by what its earlier attempts came to."""
+        entries = read_entries(self._run.ledger(task.id))
+        return needed_resources(entries, task.resources, self._settings.retry)
+
+    def _try_again(self, task: Task, state: TaskState) -> None:
+        """Put a task that a fault ended back in the queue, unless that was done too often."""
+        entries = read_entries(self._run.ledger(task.id))
+        advice = advise(entries, task.resources, self._settings.retry)
+        if advice is not None and advice.again:
+            cause = advice.cause
+            self._record(task.id, Queued(key=task.key, retry=state.fault, cause=cause))
+            self._sizes[task.id] = self._size(task)
+            self._queue.put_back(task.id)
+            return
+        if state.status == "requeued" and advice is not None:
+            end = Ended(attempt=state.attempt, outcome="failed", cause=advice.cause)
+            self._record(task.id, end)
+        self._give_up(task.id)
 
     def _requeue(self, task: Task, state: TaskState) -> None:
         self._requeued[task.id] += 1

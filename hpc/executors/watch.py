@@ -22,8 +22,9 @@ from hpc.ledger import Ended, Outcome, TaskState, read_state
 from hpc.paths import RunPaths
 from hpc.process import Process, kill_group
 from hpc.resources import format_duration
+from hpc.stopwish import STOP_SIGNALS
 from hpc.task import Task
-from hpc.worker import STOP_SIGNALS, Exit
+from hpc.worker import Exit
 
 __all__ = ["Adopted", "Child", "Watched", "end_of"]
 
@@ -170,7 +171,8 @@ def end_of(watched: Watched, status: int | None, state: TaskState) -> Ended | No
         return None
     if watched.timed_out:
         limit = format_duration(watched.task.resources.time)
-        return _end(state, "timed_out", f"timed out after {limit}")
+        cause = f"timed out after {limit}"
+        return Ended(attempt=state.attempt, outcome="timed_out", cause=cause, fault="time")
     if status == Exit.DISK_FULL:
         return _end(state, "failed", "no space left on the disk")
     if not began:

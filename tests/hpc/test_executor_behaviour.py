@@ -21,11 +21,16 @@ from hpc.fsio import append_line
 from hpc.ledger import Started, read_entries, read_state
 from hpc.paths import RunPaths
 from hpc.process import Process
+from hpc.retry import RetryPolicy
 from hpc.task import Task
 
 # Each runs `tasks` tasks at once at most, and gives a worker `grace` seconds to stop.
+# What is tried again by itself is another suite's subject: tests/cluster/test_scenarios.py.
+NOTHING_AGAIN = RetryPolicy(memory=0, time=0, node=0)
 EXECUTORS: dict[str, Callable[[int, float], Executor]] = {
-    "local": lambda tasks, grace: LocalExecutor(room=Room(tasks=tasks), grace=grace),
+    "local": lambda tasks, grace: LocalExecutor(
+        room=Room(tasks=tasks), grace=grace, retry=NOTHING_AGAIN
+    ),
     "dry-run": lambda tasks, grace: DryRunExecutor(),
 }
 REAL = [name for name in EXECUTORS if name != "dry-run"]

@@ -31,8 +31,10 @@ from hpc.task import Task
 ME = Process.current()
 
 
-def started(attempt: int = 1, key: str = "k", process: Process = ME) -> Started:
-    return Started(at=10.0, attempt=attempt, key=key, process=process)
+def started(
+    attempt: int = 1, key: str = "k", process: Process = ME, job: str | None = None
+) -> Started:
+    return Started(at=10.0, attempt=attempt, key=key, process=process, job=job)
 
 
 def ended(outcome: str = "done", attempt: int = 1, **more: object) -> Ended:
@@ -124,13 +126,36 @@ def test_what_is_over_cannot_be_cancelled(outcome: str) -> None:
 
 
 def test_a_new_place_in_the_queue_voids_what_was_wished_before() -> None:
-    state = fold([CancelAsked(by="eve"), Queued(key="k", job="7")])
-    assert (state.status, state.cancel, state.cause, state.job) == ("pending", None, None, "7")
+    state = fold([CancelAsked(by="eve"), Queued(key="k")])
+    assert (state.status, state.cancel, state.cause) == ("pending", None, None)
     assert status(Blocked(cause="a failed"), Queued(key="k")) == "pending"
 
 
-def test_the_job_of_a_queued_task_is_that_of_its_worker() -> None:
-    assert fold([Queued(key="k", job="7_1"), started()]).job == "7_1"
+def test_a_task_handed_to_a_batch_system_is_queued_there_and_stays_of_its_batch() -> None:
+    queued = Queued(key="k", batch="b1", retry="node", cause="without node2")
+    state = fold([started(), ended("killed", fault="node"), queued])
+    assert (state.status, state.batch, state.cause) == ("queued", "b1", "without node2")
+    assert fold([queued, started(job="7_1")]).batch == "b1"
+    assert fold([queued, started(job="7_1")]).job == "7_1"
+    assert fold([queued, Queued(key="k")]).status == "pending"
+
+
+def test_a_queued_task_that_is_cancelled_will_not_run() -> None:
+    assert status(Queued(key="k", batch="b1"), CancelAsked(by="eve")) == "cancelled"
+
+
+def test_the_first_word_on_a_failure_counts_but_success_outweighs_it() -> None:
+    failed = ended("failed", cause="rank 1: ValueError")
+    later = ended("failed", cause="connection closed by peer")
+    assert fold([started(), failed, later]).cause == "rank 1: ValueError"
+    assert status(started(), failed, ended("done")) == "done"
+    assert status(started(), ended("requeued"), later) == "failed"
+
+
+def test_a_fault_and_the_memory_of_an_attempt_are_kept_with_its_end() -> None:
+    state = fold([started(), ended("killed", fault="memory", peak_mb=812.5)])
+    assert (state.fault, state.peak_mb) == ("memory", 812.5)
+    assert fold([started(), ended("killed", fault="memory"), started(attempt=2)]).fault is None
 
 
 def test_a_blocked_task_says_by_what() -> None:

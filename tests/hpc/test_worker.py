@@ -14,7 +14,8 @@ from hpc.lease import Lease
 from hpc.ledger import CancelAsked, Ended, Started, TaskState, append, read_entries, read_state
 from hpc.paths import RunPaths
 from hpc.task import Task
-from hpc.worker import Exit, Requeue, StopWish, TaskContext, run_task
+from hpc.stopwish import StopWish
+from hpc.worker import Exit, Requeue, TaskContext, run_task
 
 Make = Callable[..., Task]
 
@@ -244,7 +245,7 @@ def test_a_disk_too_full_for_the_record_is_told_by_the_exit_status(
 
 def test_a_forked_child_dies_of_the_signals_the_worker_only_notes() -> None:
     script = (
-        "import os, signal, time; from pathlib import Path; from hpc.worker import StopWish\n"
+        "import os, signal, time; from pathlib import Path; from hpc.stopwish import StopWish\n"
         "StopWish(Path('none')).listen()\n"
         "ours, theirs = os.pipe()\n"
         "child = os.fork()\n"

@@ -1,0 +1,341 @@
+"""What became of tasks that were handed to SLURM and could not tell it themselves.
+
+The ledger comes first: SLURM is asked only about tasks that have not said that they are over. Its
+word turns into a record, which whoever holds the lock of the run writes. What SLURM does not know
+stays as it is for a while: it is never taken for done, and never submitted again.
+"""
+
+from __future__ import annotations
+
+import pwd
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hpc.heartbeat import read_heartbeat
+from hpc.ledger import CancelAsked, Ended, Entry, Queued, TaskState, append, fold, folded_state
+from hpc.paths import RunPaths
+from hpc.resources import format_duration
+from hpc.slurm.batches import Accepted, Batch, Batches, Void, read_batches
+from hpc.slurm.client import Slurm, SlurmError
+from hpc.slurm.states import Report
+
+__all__ = ["Observation", "Sight", "judge", "observe", "record"]
+
+LOST_AFTER = 300.0  # seconds without a word from task and SLURM until a job counts as lost
+VOID_AFTER = 120.0  # seconds until a batch that SLURM has never heard of was not taken
+REQUEUED_WITHIN = 20.0  # seconds in which SLURM puts a job back whose node it has lost
+ACCOUNTED_WITHIN = 15.0  # seconds by which sacct may lag behind
+
+LIVE = ("queued", "running", "requeued")
+
+
+@dataclass
+class Observation:
+    """States as SLURM completes them, and the records that are missing from the ledger."""
+
+    states: dict[str, TaskState]
+    missing: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    fates: list[Accepted | Void] = field(default_factory=list)
+    live_batches: tuple[Batch, ...] = ()
+    trouble: str | None = None  # why SLURM could not be asked
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left that only SLURM could tell."""
+        return not any(state.batch and state.status in LIVE for state in self.states.values())
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is to be seen of one task's job, or of its batch where it has none.
+
+    `final`: SLURM's word will not change any more; `quiet`: seconds since task or batch gave a sign
+    of life; `void`: SLURM never took the batch; `lost`: nodes of the job that do not work.
+    """
+
+    job: str | None
+    report: Report | None
+    final: bool
+    quiet: float
+    batch: Batch
+    void: bool = False
+    lost: tuple[str, ...] = ()
+
+
+def observe(
+    run: RunPaths, states: Mapping[str, TaskState], slurm: Slurm | None = None
+) -> Observation:
+    """Ask SLURM about tasks that it has; writes nothing. Not to be reached: all as recorded."""
+    seen = Observation(dict(states))
+    live = {name: state for name, state in states.items() if state.batch and state.status in LIVE}
+    if not live and not run.batch_folder.exists():
+        return seen
+    batches = read_batches(run)
+    wanted = _wanted(batches, live)
+    if not wanted:
+        return seen
+    slurm = slurm or Slurm()
+    try:
+        reports = _reports(slurm, batches, wanted, live)
+    except SlurmError as error:
+        seen.trouble = str(error)
+        return seen
+    seen.fates = reports.fates
+    seen.live_batches = tuple(b for b in wanted if reports.is_live(batches, b))
+    for name, state in live.items():
+        if state.batch in batches.known:
+            _look(run, seen, name, state, _sight(run, slurm, batches, reports, name, state))
+    return seen
+
+
+def record(run: RunPaths, seen: Observation) -> None:
+    """Write what was missing; the caller holds the lock of the run."""
+    if seen.fates:
+        batches = Batches(run)
+        for fate in seen.fates:
+            batches.settle(fate)
+    for name, entries in seen.missing.items():
+        for entry in entries:
+            append(run.ledger(name), entry)
+
+
+def judge(state: TaskState, sight: Sight) -> tuple[TaskState, tuple[Entry, ...]]:
+    """What a live task comes to by what is to be seen of its job, and the records due. Pure."""
+    report = sight.report
+    if report is None:
+        return _unseen(state, sight)
+    match report.phase:
+        case "waiting":
+            return _waiting(state, report), ()
+        case "over" if sight.final:
+            entries = _end(state, report, sight)
+            return fold(entries, state), entries
+        case "over":
+            return state._replace(cause=f"SLURM: {report.state}, to be confirmed"), ()
+        case "unknown":
+            return state._replace(cause=f"SLURM says {report.state!r}"), ()
+    return state._replace(job=report.job), ()
+
+
+def _look(run: RunPaths, seen: Observation, name: str, state: TaskState, sight: Sight) -> None:
+    judged, entries = judge(state, sight)
+    if entries:
+        again = folded_state(run.ledger(name))  # it may have told its end since we read
+        if again != state:
+            seen.states[name] = again
+            return
+        seen.missing[name] = entries
+    seen.states[name] = judged
+
+
+def _unseen(state: TaskState, sight: Sight) -> tuple[TaskState, tuple[Entry, ...]]:
+    """Neither squeue nor sacct knows the job."""
+    entry: Entry
+    if sight.void:
+        entry = Queued(key=str(state.key), cause="handed to SLURM, which did not take it")
+    elif sight.job is None:
+        return state._replace(cause="handed to SLURM, which has not confirmed it yet"), ()
+    elif sight.quiet < LOST_AFTER:
+        return state._replace(cause=f"SLURM knows nothing of job {sight.job} yet"), ()
+    else:
+        cause = f"SLURM knows nothing of its job {sight.job} any more"
+        entry = Ended(attempt=state.attempt, outcome="killed", cause=cause)
+    return fold([entry], state), (entry,)
+
+
+def _waiting(state: TaskState, report: Report) -> TaskState:
+    why = f" ({report.reason})" if report.reason else ""
+    if state.status == "queued":
+        return state._replace(job=report.job, cause=f"in the queue{why}")
+    cause = state.cause if state.status == "requeued" else f"put back in the queue{why}"
+    return state._replace(status="requeued", cause=cause, process=None)
+
+
+def _end(state: TaskState, report: Report, sight: Sight) -> tuple[Entry, ...]:
+    """The records that a job which is over owes to the ledger."""
+    if report.state == "CANCELLED":
+        asked = () if state.cancel else (CancelAsked(by=_canceller(report)),)
+        return (*asked, Ended(attempt=state.attempt, outcome="killed", cause="cancelled"))
+    if state.status == "requeued":  # it saved its state, but was not put back in the queue
+        return (Queued(key=str(state.key), retry=state.fault, cause=state.cause),)
+    return (_ended(state, report, sight),)
+
+
+def _ended(state: TaskState, report: Report, sight: Sight) -> Ended:
+    attempt, had = state.attempt, sight.batch.resources
+    if report.out_of_memory or report.state == "OUT_OF_MEMORY":
+        cause = f"out of memory: it had {had.mem_gb:g} GB{_on(report.nodes)}"
+        peak = report.peak_mb
+        return Ended(attempt=attempt, outcome="killed", fault="memory", cause=cause, peak_mb=peak)
+    match report.state:
+        case "TIMEOUT":
+            cause = f"timed out after {format_duration(had.time)}"
+            return Ended(attempt=attempt, outcome="timed_out", fault="time", cause=cause)
+        case "NODE_FAIL" | "BOOT_FAIL":
+            cause, lost = f"a node was lost: {report.nodes}", sight.lost
+            return Ended(attempt=attempt, outcome="killed", fault="node", cause=cause, nodes=lost)
+        case "PREEMPTED":
+            cause = "pushed out by a more important job"
+            return Ended(attempt=attempt, outcome="killed", fault="preemption", cause=cause)
+    return _silent(state, report)
+
+
+def _silent(state: TaskState, report: Report) -> Ended:
+    """A job that ended by itself and whose task has left no word."""
+    how = f"{report.state}, exit code {report.exit_code or '?'}{_on(report.nodes)}"
+    if state.status == "queued":
+        cause = f"the worker did not begin: job {report.job} ended ({how})"
+        return Ended(attempt=state.attempt, outcome="failed", cause=cause)
+    hint = ", perhaps for want of memory" if ":9" in report.exit_code else ""
+    cause = f"job {report.job} ended ({how}) and left no record{hint}"
+    return Ended(attempt=state.attempt, outcome="killed", cause=cause)
+
+
+def _on(nodes: str) -> str:
+    return f" on {nodes}" if nodes else ""
+
+
+def _canceller(report: Report) -> str:
+    if report.canceller is None:
+        return "scancel"
+    try:
+        return f"{pwd.getpwuid(report.canceller).pw_name} (scancel)"
+    except KeyError:
+        return f"user {report.canceller} (scancel)"
+
+
+# Asking
+
+
+@dataclass
+class _Reports:
+    """The answers of squeue and sacct; `accounted` is None where there is no accounting."""
+
+    queued: dict[str, Report]
+    accounted: dict[str, Report] | None
+    fates: list[Accepted | Void]
+    now: float
+
+    def of(self, job: str | None) -> tuple[Report | None, bool]:
+        """What is said of a job, and whether that is final."""
+        told = (self.accounted or {}).get(job or "")
+        report = self.queued.get(job or "") or told
+        if report is None or report.phase != "over":
+            return report, False
+        if told is not None and told.phase == "over":
+            return told, self._is_settled(told)  # it knows the steps, and who cancelled
+        age = self._age(report)
+        confirmed = self.accounted is None or age >= ACCOUNTED_WITHIN
+        return report, confirmed and self._is_settled(report)
+
+    def is_live(self, batches: Batches, batch: Batch) -> bool:
+        """Whether some job of a batch waits or runs, by what squeue says."""
+        job = batches.job(batch.token)
+        mine = (r for r in self.queued.values() if r.job.partition("_")[0] == job)
+        return any(report.phase != "over" for report in mine)
+
+    def _is_settled(self, report: Report) -> bool:
+        """Whether SLURM has had its time to put the job back in the queue."""
+        returns = report.state in ("NODE_FAIL", "BOOT_FAIL", "PREEMPTED")
+        return not returns or self._age(report) >= REQUEUED_WITHIN
+
+    def _age(self, report: Report) -> float:
+        return self.now - report.ended.timestamp() if report.ended else float("inf")
+
+
+def _sight(
+    run: RunPaths, slurm: Slurm, batches: Batches, reports: _Reports, name: str, state: TaskState
+) -> Sight:
+    batch = batches.known[str(state.batch)]
+    job = batches.element(batch.token, name)
+    report, final = reports.of(job)
+    beat = read_heartbeat(run.heartbeat(name))
+    signs = (batch.at, state.started or 0.0, beat.at if beat else 0.0)
+    lost = report.nodes if final and report and report.state in ("NODE_FAIL", "BOOT_FAIL") else ""
+    return Sight(
+        job=job,
+        report=report,
+        final=final,
+        quiet=reports.now - max(signs),
+        batch=batch,
+        void=batches.is_void(batch.token),
+        lost=_lost(slurm, lost),
+    )
+
+
+def _lost(slurm: Slurm, nodes: str) -> tuple[str, ...]:
+    """Those of a job's nodes that are to blame for its end."""
+    if "[" not in nodes and "," not in nodes:
+        return (nodes,) if nodes else ()
+    try:
+        return slurm.lost_nodes(nodes)
+    except SlurmError:
+        return ()
+
+
+def _wanted(batches: Batches, live: Mapping[str, TaskState]) -> list[Batch]:
+    """The batches to ask about: of live tasks, of unknown fate, and stewards."""
+    tokens = {state.batch for state in live.values()}
+    unknown = {batch.token for batch in batches.open()}
+    return [
+        batch
+        for token, batch in batches.known.items()
+        if token in tokens | unknown or (batch.is_steward and not batches.is_void(token))
+    ]
+
+
+def _reports(
+    slurm: Slurm, batches: Batches, wanted: Iterable[Batch], live: Mapping[str, TaskState]
+) -> _Reports:
+    wanted = list(wanted)
+    queued = {report.job: report for report in slurm.queued([batch.name for batch in wanted])}
+    now = time.time()
+    fates = list(_fates(slurm, batches, queued.values(), now))
+    for fate in fates:
+        batches.fates[fate.token] = fate
+    doubtful = [job for job in _elements(batches, live) if _needs_accounting(queued.get(job))]
+    accounted = _accounted(slurm, doubtful)
+    if accounted is None:
+        queued |= {r.job: r for job in doubtful if job in queued for r in slurm.shown(job)}
+    return _Reports(queued, accounted, fates, now)
+
+
+def _needs_accounting(report: Report | None) -> bool:
+    return report is None or report.phase == "over"
+
+
+def _elements(batches: Batches, live: Mapping[str, TaskState]) -> list[str]:
+    found = (batches.element(str(state.batch), name) for name, state in live.items())
+    return [job for job in found if job is not None]
+
+
+def _accounted(slurm: Slurm, jobs: list[str]) -> dict[str, Report] | None:
+    if not jobs:
+        return {}
+    try:
+        return {report.job: report for report in slurm.accounted(jobs)}
+    except SlurmError:
+        return None
+
+
+def _fates(
+    slurm: Slurm, batches: Batches, reports: Iterable[Report], now: float
+) -> Iterable[Accepted | Void]:
+    """What became of batches whose submitter died, or did not learn it."""
+    jobs = {report.name: report.job.partition("_")[0] for report in reports}
+    for batch in batches.open():
+        job = jobs.get(batch.name) or _accounted_job(slurm, batch)
+        if job:
+            yield Accepted(token=batch.token, job=job)
+        elif now - batch.at > VOID_AFTER:
+            yield Void(token=batch.token, cause="SLURM has never heard of it")
+
+
+def _accounted_job(slurm: Slurm, batch: Batch) -> str | None:
+    """The job of this name, where it is over for so long that squeue has forgotten it."""
+    try:
+        found = slurm.accounted_by_name(batch.name, batch.at - 3600)
+    except SlurmError:
+        return None
+    return next((report.job.partition("_")[0] for report in found), None)

@@ -1,0 +1,265 @@
+"""A cluster's own facts as a profile states them: how to ask for nodes there, and what it allows.
+
+Descriptions end with the unit in square brackets; the documentation is generated from them. Rules
+that tie keys together raise a `rule` error with key, fault and mend, to which the reader of
+profiles adds file and line.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from hpc.record import Record
+from hpc.resources import Duration
+
+__all__ = ["MANAGED", "Limits", "Mail", "Options", "Partition", "Profile", "StageOptions"]
+
+DEFAULT_ARRAY_SIZE = 1000
+DEFAULT_SIGNAL = 120
+
+# One word without quotes or control characters: it stands in a line of a script.
+Word = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\s'\"\\]+$",
+        json_schema_extra={"patternErrorMessage": "one word without spaces or quotes"},
+    ),
+]
+Time = Annotated[
+    Duration,
+    Field(gt=timedelta(0)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$",
+            "patternErrorMessage": "a time as HH:MM:SS or D-HH:MM:SS",
+        }
+    ),
+]
+SbatchValue = str | int | float | bool
+MailType = Literal["BEGIN", "END", "FAIL", "REQUEUE", "TIME_LIMIT", "ALL"]
+
+_GROUPS: Mapping[str, str] = {
+    "partition": "Write the key partition of the profile",
+    "account": "Write the key account of the profile",
+    "qos": "Write the key qos of the profile",
+    "constraint": "Write the key constraint of the profile",
+    "reservation": "Write the key reservation of the profile",
+    "mail-user mail-type": "Write the key mail of the profile",
+    "signal": "Write the key signal_s of the profile",
+    "time time-min": "Write resources.STAGE.time in the job spec",
+    "mem mem-per-cpu mem-per-gpu": "Write resources.STAGE.mem_gb in the job spec",
+    "cpus-per-task cpus-per-gpu": "Write resources.STAGE.cpus in the job spec",
+    "gpus gpus-per-node gpus-per-task": "Write resources.STAGE.gpus in the job spec",
+    "gpus-per-socket": "Write resources.STAGE.gpus in the job spec",
+    "nodes": "Write train.nodes in the job spec",
+    "ntasks ntasks-per-node ntasks-per-gpu": "Write train.devices in the job spec",
+    "array": "Write resources.STAGE.array_parallelism in the job spec",
+    "job-name": "Write the name in the job spec",
+    "output error open-mode": "Remove it: every task has its log in the folder of the run",
+    "dependency kill-on-invalid-dep": "Remove it: the order of tasks is kept anyhow",
+    "requeue no-requeue": "Remove it: what ended early is tried again where that helps",
+    "export export-file get-user-env": "Remove it, and set variables in lines below setup",
+    "chdir": "Remove it: tasks find their files wherever they work",
+    "exclude": "Remove it: nodes that failed are left out anyhow",
+    "clusters cluster": "Remove it, and submit on a node of that cluster",
+    "comment parsable wait wrap test-only quiet verbose": "Remove it",
+}
+MANAGED: Mapping[str, str] = {
+    name: mend for names, mend in _GROUPS.items() for name in names.split()
+}
+"""Parameters that `sbatch` of a profile may not hold, and what to do in their place."""
+
+
+class Section(Record):
+    """A mapping of a profile."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Mail(Section):
+    """Mail about a run as a whole, never one for each task."""
+
+    user: Word = Field(description="address that gets the mail")
+    on: tuple[MailType, ...] = Field(
+        ("END", "FAIL"), strict=False, min_length=1, description="when it is sent"
+    )
+
+
+class Options(Section):
+    """How jobs are handed to SLURM."""
+
+    partition: Word | None = Field(
+        None, description="partition, or several with commas between; null: the cluster's default"
+    )
+    account: Word | None = Field(None, description="account that is charged")
+    qos: Word | None = Field(None, description="quality of service")
+    constraint: Word | None = Field(None, description="features that nodes must have")
+    reservation: Word | None = Field(None, description="reservation to run in")
+    sbatch: dict[str, SbatchValue | None] = Field(
+        {},
+        description="more parameters of sbatch, such as {gpu-bind: closest, exclusive: true}; "
+        "false or null: without it",
+    )
+    setup: tuple[str, ...] = Field(
+        (), strict=False, description="lines of shell before every task, such as module load cuda"
+    )
+    python: str | None = Field(
+        None,
+        description="command that starts Python, such as apptainer exec --nv image.sif python; "
+        "null: the interpreter that submits",
+    )
+
+    @field_validator("sbatch")
+    @classmethod
+    def _free_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, given in value.items():
+            _check_parameter(name, given)
+        return value
+
+    @field_validator("python")
+    @classmethod
+    def _shell_words(cls, value: str | None) -> str | None:
+        if value is not None and not _words(value):
+            mend = "Close every quote, or remove the key"
+            raise _wrong("", "Expected a command, as words of a shell", mend)
+        return value
+
+
+class StageOptions(Options):
+    """Options of one stage. A key that is given takes the place of the general one, also by null;
+    parameters of sbatch do so one by one."""
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is not given must stay so when it is read again: it means the general option.
+        return {key: value for key, value in handler(self).items() if key in self.model_fields_set}
+
+
+class Limits(Section):
+    """The most that a job may ask for; null: no limit is known."""
+
+    time: Time | None = Field(None, description="longest time [HH:MM:SS]")
+    mem_gb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="memory of the largest node [GB]"
+    )
+    cpus: Annotated[int, Field(ge=1)] | None = Field(None, description="CPUs of the largest node")
+    gpus: Annotated[int, Field(ge=0)] | None = Field(None, description="GPUs of a node")
+    nodes: Annotated[int, Field(ge=1)] | None = Field(None, description="nodes of one job")
+
+
+_LIMITS = tuple(Limits.model_fields)
+
+
+class Partition(Limits):
+    """What a job in one partition may ask for; null, or left out: no limit is known."""
+
+    default: bool = Field(False, description="where jobs go that name no partition")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(**{name: getattr(self, name) for name in _LIMITS})
+
+
+class Profile(Options):
+    """One cluster."""
+
+    version: Literal[1] = Field(description="version of this language")
+    executor: Literal["slurm", "local"] = Field(
+        "slurm", description="where tasks run unless `submit --executor` says otherwise"
+    )
+    mail: Mail | None = Field(None, description="mail about a run; null: none")
+    stages: dict[str, StageOptions] = Field(
+        {}, description="options of single stages: prepare, train, package, infer, finalize"
+    )
+    array_size: int = Field(
+        DEFAULT_ARRAY_SIZE, ge=1, description="tasks that one array may hold (MaxArraySize)"
+    )
+    max_jobs: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="jobs that one user may have queued, every task of an array counted; "
+        "null: no limit is known",
+    )
+    signal_s: int = Field(
+        DEFAULT_SIGNAL,
+        ge=1,
+        le=65535,
+        description="how long before their time is up tasks are asked to save their state [s]",
+    )
+    partitions: dict[str, Partition] = Field({}, description="what each partition allows")
+
+    @model_validator(mode="after")
+    def _one_default(self) -> Self:
+        names = [name for name, partition in self.partitions.items() if partition.default]
+        if len(names) > 1:
+            what = f"two partitions are the default ('{names[0]}' and '{names[1]}')"
+            raise _wrong(f"partitions.{names[1]}.default", what, "Keep one")
+        return self
+
+    def options(self, stage: str) -> Options:
+        """How the jobs of a stage are handed to SLURM."""
+        own = self.stages.get(stage, StageOptions())
+        merged = {name: getattr(self, name) for name in Options.model_fields}
+        merged |= {name: getattr(own, name) for name in own.model_fields_set}
+        sbatch = {**self.sbatch, **own.sbatch}
+        merged["sbatch"] = {key: value for key, value in sbatch.items() if value is not None}
+        return Options(**merged)
+
+    def limits(self, stage: str) -> Limits:
+        """What a job of a stage may ask for: the widest limits of the partitions it names."""
+        found = [self.partitions.get(name, Partition()) for name in self.partition_names(stage)]
+        return _widest([partition.limits for partition in found])
+
+    def partition_names(self, stage: str) -> tuple[str, ...]:
+        """The partitions in which the jobs of a stage may run, as far as they are known."""
+        named = self.options(stage).partition
+        if named is not None:
+            return tuple(name for name in named.split(",") if name)
+        return tuple(name for name, one in self.partitions.items() if one.default)
+
+
+def _widest(found: Sequence[Limits]) -> Limits:
+    """SLURM takes whichever of several partitions starts first: one that allows it is enough."""
+    return Limits(**{name: _largest([getattr(one, name) for one in found]) for name in _LIMITS})
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    return None if None in values else max(values, default=None)
+
+
+def _check_parameter(name: str, value: SbatchValue | None) -> None:
+    plain = name.lstrip("-").replace("_", "-").lower()
+    if plain in MANAGED:
+        raise _wrong(name, "this parameter is set elsewhere", MANAGED[plain])
+    if name != plain or not plain.replace("-", "").isalnum() or len(plain) < 2:
+        raise _wrong(name, "Expected a long option of sbatch", f"Write {plain or 'its name'}")
+    if plain == "gres" and "gpu" in str(value):
+        raise _wrong(name, "GPUs are asked for elsewhere", MANAGED["gpus"])
+    if isinstance(value, str) and not value.isprintable():
+        raise _wrong(name, "Expected text on one line", "Remove line breaks and tabs")
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
+
+
+def _wrong(key: str, what: str, mend: str) -> PydanticCustomError:
+    """A broken rule. `key` is dotted and relative to the key whose validator raises."""
+    return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "mend": mend})

@@ -1,0 +1,150 @@
+"""The text that sbatch is given, made by submitit from a task's resources and a cluster's options.
+
+Of submitit the executor is used, that is its parameters, its checks and its script. What the jobs
+run is our own worker, so that nothing is pickled: a task is JSON, and its end a record.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from submitit.slurm.slurm import SlurmExecutor
+
+from hpc.executors.base import python_options
+from hpc.paths import RunPaths
+from hpc.resources import Resources
+from hpc.slurm.arrays import Shape
+from hpc.slurm.profile import Mail, Options, Profile
+
+__all__ = ["job_name", "steward_script", "task_script"]
+
+LONGEST_NAME = 40  # characters of a run's name that go into the name of a job
+
+Dependency = Sequence[str]
+
+
+def job_name(run: RunPaths, stage: str, token: str) -> str:
+    """What squeue shows, and what a batch is found by."""
+    return f"{run.name[:LONGEST_NAME]}.{stage}.{token}"
+
+
+def task_script(
+    run: RunPaths,
+    profile: Profile,
+    *,
+    stage: str,
+    token: str,
+    shape: Shape,
+    count: int,
+    parallel: int,
+    after: Dependency = (),
+) -> str:
+    """The script of an array of `count` tasks that waits for the jobs in `after` to be over."""
+    options = profile.options(stage)
+    parameters = {
+        **_common(run, profile, options, stage, token, shape.resources, after),
+        "exclude": ",".join(shape.shunned) or None,
+        "array_parallelism": parallel,
+        # A rank that fails must not leave the others waiting for it until the time is up.
+        "srun_args": ["--kill-on-bad-exit=1"],
+    }
+    return _script(run, parameters, _worker(options, run, token), count)
+
+
+def steward_script(
+    run: RunPaths, profile: Profile, *, token: str, resources: Resources, after: Dependency
+) -> str:
+    """The script of the job that looks after a wave of arrays when all of them are over."""
+    options = profile.options("finalize")
+    parameters = _common(run, profile, options, "steward", token, resources, after)
+    if profile.mail is not None:
+        parameters |= _mail(profile.mail)
+    words = (
+        *_python(options),
+        "-m",
+        "hpc.slurm.steward",
+        "--runs",
+        str(run.root),
+        "--run",
+        run.name,
+    )
+    return _script(run, parameters, shlex.join(words), None)
+
+
+class _Scripts(SlurmExecutor):
+    """submitit's executor as far as its scripts go; no SLURM is needed for that."""
+
+    def __init__(self, folder: Path, **parameters: Any) -> None:
+        super().__init__(folder)
+        self.update_parameters(**parameters)
+
+    def text(self, command: str, count: int | None) -> str:
+        """The script that runs the command; as an array of `count`, also where that is 1."""
+        if count is not None:
+            self.parameters["map_count"] = count
+        return self._make_submission_file_text(command, uid="")
+
+    @classmethod
+    def affinity(cls) -> Literal[2]:
+        return 2  # a plan shows scripts on machines without SLURM too
+
+
+def _script(run: RunPaths, parameters: dict[str, Any], command: str, count: int | None) -> str:
+    return _Scripts(run.slurm_log_folder, **parameters).text(command, count)
+
+
+def _common(
+    run: RunPaths,
+    profile: Profile,
+    options: Options,
+    stage: str,
+    token: str,
+    resources: Resources,
+    after: Dependency,
+) -> dict[str, Any]:
+    return {
+        "job_name": job_name(run, stage, token),
+        "partition": options.partition,
+        "account": options.account,
+        "qos": options.qos,
+        "constraint": options.constraint,
+        "time": math.ceil(resources.time.total_seconds() / 60),
+        "nodes": resources.nodes,
+        "ntasks_per_node": resources.tasks_per_node,
+        "cpus_per_task": resources.cpus,
+        "gpus_per_node": resources.gpus or None,
+        "mem": f"{math.ceil(resources.mem_gb * 1e9 / 2**20)}M",
+        "signal_delay_s": profile.signal_s,
+        "dependency": f"afterany:{':'.join(after)}" if after else None,
+        "stderr_to_stdout": True,
+        "wckey": None,
+        "setup": list(options.setup) or None,
+        "additional_parameters": _additional(options),
+    }
+
+
+def _additional(options: Options) -> dict[str, Any]:
+    ours = {"requeue": True, "reservation": options.reservation}
+    given = {key: value for key, value in options.sbatch.items() if value is not False}
+    return {key: value for key, value in {**ours, **given}.items() if value is not None}
+
+
+def _mail(mail: Mail) -> dict[str, Any]:
+    return {"mail_user": mail.user, "mail_type": ",".join(mail.on)}
+
+
+def _worker(options: Options, run: RunPaths, token: str) -> str:
+    where = ("--runs", str(run.root), "--run", run.name, "--batch", token)
+    return shlex.join((*_python(options), "-u", "-m", "hpc.slurm.worker", *where))
+
+
+def _python(options: Options) -> tuple[str, ...]:
+    """The interpreter: the profile's command, or the one that submits with its import path."""
+    if options.python:
+        return tuple(shlex.split(options.python))
+    return (sys.executable, *python_options())
