@@ -1,13 +1,17 @@
-"""Who is at work on something: a lock that the kernel frees when its holder dies.
+"""Who is at work on something: a lock that nobody has to remove by hand.
 
-The lock is a `flock`, so nothing stale is ever left behind; the file with the owner's name beside
-it only serves the message to those who come second.
+On one host it is a `flock`, which the kernel frees when its holder dies. Between hosts, where file
+systems may not pass locks on, the note beside it counts: it names its owner, who renews it, and one
+that was not renewed for a while has expired.
 """
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+import math
+import os
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +22,10 @@ from hpc.errors import LockedError
 from hpc.fsio import write_atomic
 from hpc.process import Process
 from hpc.record import Record
+
+RENEW_EVERY = 20.0  # seconds
+EXPIRES_AFTER = 120.0  # seconds: file systems of clusters remember attributes for up to 60
+LOOK_EVERY = 0.5
 
 __all__ = ["Lease", "Owner", "current_user", "holder"]
 
@@ -44,27 +52,34 @@ def current_user() -> str:
 class Lease:
     """The right to work on something, held until `release` or the end of the process."""
 
-    def __init__(self, path: Path, what: str, *, wait: float = 0) -> None:
+    def __init__(
+        self, path: Path, what: str, *, wait: float = 0, across_hosts: bool = False
+    ) -> None:
         """Take the lock at `path`, waiting so many seconds (-1: for ever).
 
-        Raises LockedError, "<what> by <owner>", when it is held by someone else.
+        `across_hosts` where workers of several hosts may want it, and nothing else keeps them
+        apart. Raises LockedError, "<what> by <owner>", when it is held by someone else.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._note = _note_beside(path)
+        self._path, self._what, self._note = path, what, _note_beside(path)
         self._lock = FileLock(path, timeout=wait, thread_local=False)
+        self._over = threading.Event()
+        deadline = math.inf if wait < 0 else time.monotonic() + wait
         try:
             self._lock.acquire()
         except Timeout:
-            raise LockedError(
-                f"{what} by {holder(path) or 'another process'}",
-                where=str(path),
-                mend="Wait until it has ended, or end it",
-            ) from None
-        owner = Owner(user=current_user(), process=Process.current(), since=time.time())
-        write_atomic(self._note, owner.model_dump_json(), durable=False)
+            raise self._held() from None
+        try:
+            self._claim(deadline, across_hosts)
+        except BaseException:
+            self._lock.release()
+            raise
+        if across_hosts:
+            threading.Thread(target=self._renew, daemon=True).start()
 
     def release(self) -> None:
         """Give the lock back; harmless when it was given back before."""
+        self._over.set()
         if self._lock.is_locked:
             with contextlib.suppress(OSError):
                 self._note.unlink(missing_ok=True)
@@ -76,6 +91,28 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def _claim(self, deadline: float, across_hosts: bool) -> None:
+        """Put our name on it, once no other host's is there that is still renewed."""
+        owner = Owner(user=current_user(), process=Process.current(), since=time.time())
+        while across_hosts and (other := _other_host(self._note)) is not None:
+            if time.monotonic() >= deadline:
+                raise self._held(other)
+            time.sleep(LOOK_EVERY)
+        write_atomic(self._note, owner.model_dump_json(), durable=False)
+
+    def _renew(self) -> None:
+        while not self._over.wait(RENEW_EVERY):
+            with contextlib.suppress(OSError):
+                os.utime(self._note)
+
+    def _held(self, owner: Owner | None = None) -> LockedError:
+        owner = owner or holder(self._path)
+        mend = "Wait until it has ended, or end it"
+        if owner is not None and not owner.process.is_local:
+            mend += f"; if its host is gone, its claim expires after {EXPIRES_AFTER:.0f} s"
+        by = owner or "another process"
+        return LockedError(f"{self._what} by {by}", where=str(self._path), mend=mend)
+
 
 def holder(path: Path) -> Owner | None:
     """Who holds the lock at `path`, by the note beside it; None where nobody is known to."""
@@ -84,6 +121,16 @@ def holder(path: Path) -> Owner | None:
     except (OSError, ValidationError):
         return None
     return None if owner.process.is_alive() is False else owner
+
+
+def _other_host(note: Path) -> Owner | None:
+    """The process of another host that holds it, by a note that was renewed lately."""
+    try:
+        owner = Owner.model_validate_json(note.read_bytes())
+        age = time.time() - note.stat().st_mtime
+    except (OSError, ValidationError):
+        return None
+    return owner if not owner.process.is_local and age < EXPIRES_AFTER else None
 
 
 def _note_beside(path: Path) -> Path:

@@ -13,7 +13,7 @@ from hpc.ledger import TaskState
 from hpc.record import Record
 from hpc.task import Task
 
-__all__ = ["Action", "Decision", "check_graph", "decide", "differences"]
+__all__ = ["Action", "Decision", "check_graph", "decide", "differences", "left_alone"]
 
 Action = Literal["run", "skip", "wait"]
 
@@ -70,6 +70,13 @@ def check_graph(tasks: Sequence[Task]) -> None:
         if missing:
             raise ValueError(f"task {task.id!r} needs {missing}, not listed before it")
         seen.add(task.id)
+
+
+def left_alone(decision: Decision) -> Decision:
+    """The decision on a task that nobody asks for now."""
+    if decision.action != "run":
+        return decision
+    return decision.model_copy(update={"action": "skip", "reason": "left as it is"})
 
 
 def differences(before: Task, task: Task) -> list[str]:

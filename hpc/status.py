@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -14,16 +14,14 @@ from pydantic import Field, computed_field
 from hpc.errors import UserError
 from hpc.heartbeat import Heartbeat, read_heartbeat
 from hpc.lease import holder
-from hpc.ledger import Status, TaskState, folded_state, read_state, settle
+from hpc.ledger import UNFINISHED, Status, TaskState, folded_state, read_state, settle
 from hpc.paths import RunPaths
 from hpc.record import Record
 from hpc.submission import PlannedTask, RunPlan, read_plan
 
 __all__ = ["Row", "RunStatus", "StageSummary", "StatusReader", "estimate", "read_status"]
 
-# States from which a task goes on by itself, or with the next submit.
-UNFINISHED: frozenset[Status] = frozenset({"pending", "running", "requeued"})
-
+Complete = Callable[[Mapping[str, TaskState]], dict[str, TaskState]]
 
 NEW = TaskState()
 
@@ -113,14 +111,18 @@ class RunStatus(Record):
         return not any(row.status in UNFINISHED for row in self.rows)
 
     @property
+    def is_in_batch(self) -> bool:
+        """Whether a batch system has some task that waits or runs."""
+        return any(row.batch and row.status in UNFINISHED for row in self.rows)
+
+    @property
     def stands_still(self) -> bool:
-        """Whether something is left that nobody will do: nothing runs or waits in a batch system.
+        """Whether something is left, and neither a submit nor a batch system has it.
 
         The next submit goes on with it.
         """
-        left = [row for row in self.rows if row.status in UNFINISHED]
-        goes_on = self.submitter or any(row.status == "running" or row.batch for row in left)
-        return bool(left) and not goes_on
+        runs = any(row.status == "running" for row in self.rows)
+        return not (self.is_over or self.submitter or self.is_in_batch or runs)
 
     @property
     def is_done(self) -> bool:
@@ -135,8 +137,10 @@ class RunStatus(Record):
 class StatusReader:
     """Reads the status of a run again and again, each time only what has changed."""
 
-    def __init__(self, run: RunPaths) -> None:
+    def __init__(self, run: RunPaths, complete: Complete = dict) -> None:
+        """`complete` adds to recorded states what only a batch system knows."""
         self._run = run
+        self._complete = complete
         self._plan: tuple[tuple[int, int], RunPlan] | None = None
         self._states: dict[str, tuple[tuple[int, int], TaskState]] = {}
 
@@ -145,12 +149,13 @@ class StatusReader:
         submitted, plan = self._read_plan()
         owner = holder(self._run.lock)  # before the ledgers: whoever was at work has written them
         self._read_ledgers({f"{task.id}.jsonl": task.id for task in plan.tasks})
+        states = self._complete({task.id: self._state(task.id) for task in plan.tasks})
         now = time.time()
         return RunStatus(
             run=self._run.name,
             at=now,
             submitter=str(owner) if owner else None,
-            rows=tuple(self._row(task, now) for task in plan.tasks),
+            rows=tuple(self._row(task, states[task.id], now) for task in plan.tasks),
             submitted=submitted / 1e9,
             changed=max([submitted, *(told[0] for told, _ in self._states.values())]) / 1e9,
         )
@@ -178,10 +183,11 @@ class StatusReader:
                 if known is None or known[0] != signature:
                     self._states[task_id] = signature, folded_state(entry)
 
-    def _row(self, task: PlannedTask, now: float) -> Row:
-        _, state = self._states.get(task.id, (None, NEW))
-        if settle(state) is not state:
-            state = read_state(self._run, task.id)
+    def _state(self, task_id: str) -> TaskState:
+        _, state = self._states.get(task_id, (None, NEW))
+        return state if settle(state) is state else read_state(self._run, task_id)
+
+    def _row(self, task: PlannedTask, state: TaskState, now: float) -> Row:
         if state.status == "running":
             return _running(task, state, read_heartbeat(self._run.heartbeat(task.id)), now)
         return _resting(task, state)

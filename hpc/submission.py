@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hpc.errors import StateError
 from hpc.fsio import read_json, write_atomic
 from hpc.ledger import Queued, TaskState, append, read_states
 from hpc.paths import RunPaths
-from hpc.plan import Action, Decision, check_graph, decide
+from hpc.plan import Action, Decision, check_graph, decide, left_alone
 from hpc.record import Record
 from hpc.resources import Resources
 from hpc.task import Task
@@ -58,13 +58,21 @@ class Submission:
         return [decision.task for decision in self.decisions if decision.action == action]
 
 
-def plan_run(run: RunPaths, tasks: Sequence[Task]) -> Submission:
-    """Decide on every task from what is on disk; writes nothing."""
+def plan_run(
+    run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
+) -> Submission:
+    """Decide on every task from what is on disk; writes nothing.
+
+    With `only`, no others are to run: those must be all that the chosen ones need and lack.
+    """
     check_graph(tasks)
     states = read_states(run, (task.id for task in tasks))
     previous = read_previous(run, tasks, states)
     missing = find_missing(run, tasks, states)
-    return Submission(decide(tasks, states, previous, missing), states)
+    decisions = decide(tasks, states, previous, missing)
+    if only is not None:
+        decisions = tuple(left_alone(d) if d.task.id not in only else d for d in decisions)
+    return Submission(decisions, states)
 
 
 def read_plan(run: RunPaths) -> RunPlan:

@@ -63,10 +63,13 @@ class Handle(ABC):
 class Executor(Protocol):
     """A way to have tasks run."""
 
-    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> Handle:
+    def submit(
+        self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
+    ) -> Handle:
         """Decide on every task and have those run that are to; needs stand before their tasks.
 
-        Raises LockedError while another submit is at work on the run.
+        With `only`, no others: those must be all that the chosen ones need and lack. Raises
+        LockedError while another submit is at work on the run.
         """
         ...
 

@@ -46,9 +46,11 @@ class DryRunHandle(Handle):
 class DryRunExecutor:
     """Everything up to the last step."""
 
-    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> DryRunHandle:
+    def submit(
+        self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
+    ) -> DryRunHandle:
         """What a submit would start now; no file is written."""
-        return DryRunHandle(run, plan_run(run, tasks))
+        return DryRunHandle(run, plan_run(run, tasks, only))
 
 
 def _commands(run: RunPaths, submission: Submission) -> tuple[Command, ...]:

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 
 from hpc.cancel import requester
 from hpc.causes import is_disk_full
+from hpc.errors import UserError
 from hpc.executors.base import Handle, known_tasks, worker_command
 from hpc.executors.room import Room, usable_cpus, visible_gpus
 from hpc.executors.watch import Adopted, Child, Watched, end_of
 from hpc.lease import Lease
 from hpc.ledger import (
+    UNFINISHED,
     Blocked,
     CancelAsked,
     Ended,
@@ -36,19 +38,12 @@ from hpc.plan import check_graph
 from hpc.queue import TaskQueue
 from hpc.resources import Resources
 from hpc.retry import RetryPolicy, advise, needed_resources
+from hpc.settings import Settings, write_settings
 from hpc.submission import Submission, plan_run, record_submission, record_task
 from hpc.task import Task
+from hpc.threads import thread_limits
 
 __all__ = ["LocalExecutor", "LocalHandle"]
-
-# Libraries that start as many threads as the machine has CPUs, unless told otherwise.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 _log = logging.getLogger(__name__)
 
@@ -68,20 +63,30 @@ class LocalExecutor:
     requeues: int = 20
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
-    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> LocalHandle:
+    def submit(
+        self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
+    ) -> LocalHandle:
         """Take the lock of the run, decide, write the plan; the work is done by polling.
 
-        Raises LockedError naming the process that is at work on the run already.
+        Raises LockedError naming the process that is at work on the run already, UserError where
+        SLURM has some of its tasks.
         """
         check_graph(tasks)
-        lease = Lease(run.lock, f"the run {run.name} is worked on")
+        lease = Lease(run.lock, f"the run {run.name} is worked on", across_hosts=True)
         try:
-            submission = plan_run(run, tasks)
+            submission = plan_run(run, tasks, only)
+            _check_all_ours(run, submission)
+            write_settings(run, self._settings)
             record_submission(run, submission)
             return LocalHandle(self, run, submission, lease)
         except BaseException:
             lease.release()
             raise
+
+    @property
+    def _settings(self) -> Settings:
+        limits = dict(self.stage_limits)
+        return Settings(executor="local", retry=self.retry, stage_limits=limits)
 
 
 class LocalHandle(Handle):
@@ -285,9 +290,18 @@ class LocalHandle(Handle):
             _log.warning("not recorded, the disk is full: %s %s", task_id, entry)
 
 
+def _check_all_ours(run: RunPaths, submission: Submission) -> None:
+    """Two that start tasks would start some of them twice."""
+    for task in submission.of("wait"):
+        state = submission.states[task.id]
+        if state.batch is not None and state.status in UNFINISHED:
+            what = f"SLURM has tasks of this run ({task.id} {state.status})"
+            mend = "Wait for them, or cancel the run first"
+            raise UserError(what, where=f"run {run.name}", mend=mend)
+
+
 def _environment(task: Task, gpus: Sequence[str]) -> dict[str, str]:
     """The environment of a worker; what the user has set is not touched."""
-    threads = str(min(task.resources.cpus, usable_cpus()))
-    limits = dict.fromkeys(THREAD_VARIABLES, threads)
+    limits = thread_limits(min(task.resources.cpus, usable_cpus()))
     devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
     return {**limits, **os.environ, **devices}

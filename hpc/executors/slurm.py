@@ -14,17 +14,18 @@ from hpc.ledger import read_states
 from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.retry import RetryPolicy
+from hpc.settings import Settings, write_settings
 from hpc.slurm.cancel import withdraw
 from hpc.slurm.client import Slurm
 from hpc.slurm.observe import LIVE, Observation, observe, record
 from hpc.slurm.profile import Profile
-from hpc.slurm.settings import Settings, write_settings
 from hpc.slurm.wave import Wave, send
 from hpc.submission import Submission, plan_run, record_submission
 from hpc.task import Task
 
 __all__ = ["SlurmExecutor", "SlurmHandle"]
 
+PATIENCE = 20.0  # seconds to wait for another submit, which takes that long at most
 LOOK_EVERY = 3.0  # seconds between two questions to SLURM: it has others to answer
 
 
@@ -40,16 +41,19 @@ class SlurmExecutor:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     slurm: Slurm = field(default_factory=Slurm)
 
-    def submit(self, run: RunPaths, tasks: Sequence[Task]) -> SlurmHandle:
+    def submit(
+        self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
+    ) -> SlurmHandle:
         """Decide on every task and hand over those that are to run; returns when SLURM has them.
 
         Raises UserError where the cluster's limits are exceeded, where SLURM does not answer or
         takes nothing at all; LockedError naming who is at work on the run already.
         """
         check_graph(tasks)
-        with Lease(run.lock, f"the run {run.name} is worked on"):
+        what = f"the run {run.name} is worked on"
+        with Lease(run.lock, what, wait=PATIENCE, across_hosts=True):
             seen = self._look(run, tasks)
-            submission = plan_run(run, tasks)
+            submission = plan_run(run, tasks, only)
             write_settings(run, self._settings)
             record_submission(run, submission)
             wave = self._send(run, submission, seen)
@@ -58,7 +62,10 @@ class SlurmExecutor:
     @property
     def _settings(self) -> Settings:
         return Settings(
-            profile=self.profile, retry=self.retry, stage_limits=dict(self.stage_limits)
+            executor="slurm",
+            profile=self.profile,
+            retry=self.retry,
+            stage_limits=dict(self.stage_limits),
         )
 
     def _look(self, run: RunPaths, tasks: Sequence[Task]) -> Observation:

@@ -95,7 +95,9 @@ class Slurm:
     def shown(self, job: str) -> list[Report]:
         """What the controller still knows of one job; nothing where it has forgotten it."""
         try:
-            return list(read_scontrol(self._ask("scontrol", "--oneliner", "show", "job", job)))
+            return list(
+                read_scontrol(self._ask("scontrol", "--details", "--oneliner", "show", "job", job))
+            )
         except SlurmError as error:
             if "Invalid job id" in error.said:
                 return []

@@ -7,12 +7,14 @@ profiles adds file and line.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -47,10 +49,18 @@ Time = Annotated[
             "type": "string",
             "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$",
             "patternErrorMessage": "a time as HH:MM:SS or D-HH:MM:SS",
+            "examples": ["04:00:00"],
         }
     ),
 ]
-SbatchValue = str | int | float | bool
+Line = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        json_schema_extra={"patternErrorMessage": "text on one line"},
+    ),
+]
+SbatchValue = Line | int | float | bool
 MailType = Literal["BEGIN", "END", "FAIL", "REQUEUE", "TIME_LIMIT", "ALL"]
 
 _GROUPS: Mapping[str, str] = {
@@ -85,6 +95,24 @@ MANAGED: Mapping[str, str] = {
 """Parameters that `sbatch` of a profile may not hold, and what to do in their place."""
 
 
+def _wrong(key: str, what: str, mend: str) -> PydanticCustomError:
+    """A broken rule. `key` is dotted and relative to the key whose validator raises."""
+    return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "mend": mend})
+
+
+def _parse_parameter(name: str) -> str:
+    plain = name.lstrip("-").replace("_", "-").lower()
+    if plain in MANAGED:
+        raise _wrong("", "this parameter is set elsewhere", MANAGED[plain])
+    if name != plain or not re.fullmatch(r"[a-z][a-z0-9-]+", plain):
+        mend = f"Write {plain}" if plain != name else "Write its long name"
+        raise _wrong("", "Expected a long option of sbatch, without its dashes", mend)
+    return name
+
+
+Parameter = Annotated[str, AfterValidator(_parse_parameter)]
+
+
 class Section(Record):
     """A mapping of a profile."""
 
@@ -94,7 +122,7 @@ class Section(Record):
 class Mail(Section):
     """Mail about a run as a whole, never one for each task."""
 
-    user: Word = Field(description="address that gets the mail")
+    user: Word = Field(description="address that gets the mail", examples=["me@example.org"])
     on: tuple[MailType, ...] = Field(
         ("END", "FAIL"), strict=False, min_length=1, description="when it is sent"
     )
@@ -110,7 +138,7 @@ class Options(Section):
     qos: Word | None = Field(None, description="quality of service")
     constraint: Word | None = Field(None, description="features that nodes must have")
     reservation: Word | None = Field(None, description="reservation to run in")
-    sbatch: dict[str, SbatchValue | None] = Field(
+    sbatch: dict[Parameter, SbatchValue | None] = Field(
         {},
         description="more parameters of sbatch, such as {gpu-bind: closest, exclusive: true}; "
         "false or null: without it",
@@ -126,9 +154,9 @@ class Options(Section):
 
     @field_validator("sbatch")
     @classmethod
-    def _free_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name, given in value.items():
-            _check_parameter(name, given)
+    def _no_gpus(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if "gpu" in str(value.get("gres")):
+            raise _wrong("gres", "GPUs are asked for elsewhere", MANAGED["gpus"])
         return value
 
     @field_validator("python")
@@ -155,11 +183,17 @@ class Limits(Section):
 
     time: Time | None = Field(None, description="longest time [HH:MM:SS]")
     mem_gb: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="memory of the largest node [GB]"
+        None, description="memory of the largest node [GB]", examples=[512]
     )
-    cpus: Annotated[int, Field(ge=1)] | None = Field(None, description="CPUs of the largest node")
-    gpus: Annotated[int, Field(ge=0)] | None = Field(None, description="GPUs of a node")
-    nodes: Annotated[int, Field(ge=1)] | None = Field(None, description="nodes of one job")
+    cpus: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="CPUs of the largest node", examples=[64]
+    )
+    gpus: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="GPUs of the node with most of them", examples=[4]
+    )
+    nodes: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="nodes of one job", examples=[16]
+    )
 
 
 _LIMITS = tuple(Limits.model_fields)
@@ -193,6 +227,7 @@ class Profile(Options):
         None,
         description="jobs that one user may have queued, every task of an array counted; "
         "null: no limit is known",
+        examples=[1000],
     )
     signal_s: int = Field(
         DEFAULT_SIGNAL,
@@ -241,25 +276,8 @@ def _largest(values: Sequence[Any]) -> Any:
     return None if None in values else max(values, default=None)
 
 
-def _check_parameter(name: str, value: SbatchValue | None) -> None:
-    plain = name.lstrip("-").replace("_", "-").lower()
-    if plain in MANAGED:
-        raise _wrong(name, "this parameter is set elsewhere", MANAGED[plain])
-    if name != plain or not plain.replace("-", "").isalnum() or len(plain) < 2:
-        raise _wrong(name, "Expected a long option of sbatch", f"Write {plain or 'its name'}")
-    if plain == "gres" and "gpu" in str(value):
-        raise _wrong(name, "GPUs are asked for elsewhere", MANAGED["gpus"])
-    if isinstance(value, str) and not value.isprintable():
-        raise _wrong(name, "Expected text on one line", "Remove line breaks and tabs")
-
-
 def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError:
         return []
-
-
-def _wrong(key: str, what: str, mend: str) -> PydanticCustomError:
-    """A broken rule. `key` is dotted and relative to the key whose validator raises."""
-    return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "mend": mend})

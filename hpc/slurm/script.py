@@ -51,7 +51,8 @@ def task_script(
         "exclude": ",".join(shape.shunned) or None,
         "array_parallelism": parallel,
         # A rank that fails must not leave the others waiting for it until the time is up.
-        "srun_args": ["--kill-on-bad-exit=1"],
+        # CPUs are said again: since 22.05 srun does not take them from sbatch.
+        "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={shape.resources.cpus}"],
     }
     return _script(run, parameters, _worker(options, run, token), count)
 

@@ -18,9 +18,9 @@ from hpc.lease import Lease
 from hpc.ledger import TaskState, read_entries, read_states
 from hpc.paths import RunPaths
 from hpc.retry import advise
+from hpc.settings import Settings, read_settings
 from hpc.slurm.client import Slurm
 from hpc.slurm.observe import LIVE, Observation, observe, record
-from hpc.slurm.settings import Settings, read_settings
 from hpc.slurm.wave import Again, Wave, send
 from hpc.submission import RunPlan, read_plan
 from hpc.task import Task
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", required=True, help="name of the run")
     options = parser.parse_args(arguments)
     run = RunPaths(options.runs, options.run)
-    with Lease(run.lock, f"the run {run.name} is worked on", wait=LEASE_WAIT):
+    what = f"the run {run.name} is worked on"
+    with Lease(run.lock, what, wait=LEASE_WAIT, across_hosts=True):
         wave = look_after(run, Slurm())
     for token, job in wave.jobs.items():
         print(f"batch {token}: job {job}")

@@ -15,11 +15,11 @@ from hpc.ledger import Fault, Queued, append, read_entries
 from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.retry import needed_resources, shunned_nodes
+from hpc.settings import Settings
 from hpc.slurm.arrays import Array, Shape, arrays_of
 from hpc.slurm.batches import STEWARD, Accepted, Batch, Batches, Void, new_token, read_batches
 from hpc.slurm.client import Slurm, SlurmError
 from hpc.slurm.script import job_name, steward_script, task_script
-from hpc.slurm.settings import Settings
 from hpc.task import Task
 
 __all__ = ["Again", "Wave", "send"]

@@ -22,11 +22,12 @@ from hpc.paths import RunPaths
 from hpc.process import this_host
 from hpc.ranks import Ranks
 from hpc.retry import advise, shunned_nodes
+from hpc.settings import Settings, read_settings
 from hpc.slurm.batches import Batch
 from hpc.slurm.client import Slurm, SlurmError
-from hpc.slurm.settings import Settings, read_settings
 from hpc.stopwish import StopWish
 from hpc.task import Task
+from hpc.threads import thread_limits
 from hpc.worker import Exit, follow_task, log_to, reporting, run_task
 
 __all__ = ["Job", "main"]
@@ -93,6 +94,8 @@ def work(job: Job, ranks: Ranks) -> int:
     """Run one rank of the task, unless there is a reason not to. All ranks see the same reasons."""
     stop = StopWish(job.ledger)
     stop.listen()
+    for name, value in thread_limits(job.batch.resources.cpus).items():
+        os.environ.setdefault(name, value)
     if not job.is_current():
         print(f"{job.task_id} is not queued in batch {job.batch.token} any more: nothing to do")
         return Exit.DONE
