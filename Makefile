@@ -5,7 +5,7 @@ VENV ?= .venv
 RUNS ?= runs
 BIN = $(VENV)/bin
 
-.PHONY: quickstart test check bench clean
+.PHONY: quickstart test test-cluster check bench clean
 
 quickstart: $(VENV)/.installed  ## reconstruct the measured Siemens star
 	$(BIN)/ptychopinn-batch submit jobspecs/quickstart.yaml --runs $(RUNS)
@@ -15,6 +15,9 @@ test: $(VENV)/.installed-test  ## all tests, with coverage
 	$(BIN)/coverage run -m pytest $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
+
+test-cluster: $(VENV)/.installed-test  ## the tests on real SLURM; needs root and Debian's packages
+	$(BIN)/python -m pytest tests/cluster $(PYTEST)
 
 check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .

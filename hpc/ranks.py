@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["Ranks", "follower_environments", "free_port", "meeting_point"]
+__all__ = ["RANK_VARIABLES", "Ranks", "follower_environments", "free_port", "meeting_point"]
 
 LOCALHOST = "127.0.0.1"
+RANK_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 SPECIAL_STEP = 0xFFFFFFF0  # ids from here on: batch script, interactive shell; no step of tasks
 PORTS = 15000, 10000  # first, how many: below those that systems give to outgoing connections
 

@@ -18,14 +18,14 @@ def to_resubmit(
 ) -> list[str]:
     """The tasks to run again, in plan order: those wanted, all that failed by default.
 
-    With them go what they need and lack, and what was blocked behind them.
+    With them go what they need and lack, and what was blocked behind them alone.
     """
     by_id = {task.id: task for task in plan.tasks}
     chosen = {task.id for task in plan.tasks if _is_over(task, states)}
     if wanted is not None:
         chosen &= set(wanted)
     _add_needs(by_id, states, chosen)
-    _add_blocked(plan, states, chosen)
+    _add_blocked(by_id, states, chosen)
     return [task.id for task in plan.tasks if task.id in chosen]
 
 
@@ -47,7 +47,10 @@ def _add_needs(
                 waiting.append(need)
 
 
-def _add_blocked(plan: RunPlan, states: Mapping[str, TaskState], chosen: set[str]) -> None:
-    for task in plan.tasks:  # needs stand before their tasks
-        if states[task.id].status == "blocked" and chosen.intersection(task.needs):
+def _add_blocked(
+    by_id: Mapping[str, PlannedTask], states: Mapping[str, TaskState], chosen: set[str]
+) -> None:
+    for task in by_id.values():  # needs stand before their tasks
+        lacking = {need for need in task.needs if _is_over(by_id[need], states)}
+        if states[task.id].status == "blocked" and lacking and lacking <= chosen:
             chosen.add(task.id)

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
 
-from hpc.ledger import Ended, Entry, Fault, Queued, Started
+from hpc.ledger import Ended, Entry, Fault, Queued, Started, TaskState, fold
 from hpc.record import Record
 from hpc.resources import Resources, format_duration
 
@@ -81,6 +81,7 @@ def advise(
     ceiling: Ceiling | None = None,
 ) -> Advice | None:
     """About the last end of a task, by all its records; None where no fault was recorded."""
+    entries = _heard(entries)
     end = next((entry for entry in reversed(entries) if isinstance(entry, Ended)), None)
     if end is None or end.fault is None:
         return None
@@ -99,7 +100,7 @@ def needed_resources(
     entries: Iterable[Entry], asked: Resources, policy: RetryPolicy, ceiling: Ceiling | None = None
 ) -> Resources:
     """What the next attempt should have, by what earlier ones with the same key came to."""
-    ends = _ends_of_last_key(entries)
+    ends = _ends_of_last_key(_heard(entries))
     memory = policy.memory_factor ** sum(end.fault == "memory" for end in ends)
     time = policy.time_factor ** sum(
         end.fault == "time" and end.outcome == "timed_out" for end in ends
@@ -116,8 +117,19 @@ def needed_resources(
 
 def shunned_nodes(entries: Iterable[Entry]) -> tuple[str, ...]:
     """The nodes that were lost under the task, to be excluded from now on."""
-    lost = (end.nodes for end in _ends_of_last_key(entries) if end.fault == "node")
+    ends = _ends_of_last_key(_heard(entries))
+    lost = (end.nodes for end in ends if end.fault == "node")
     return tuple(sorted({node for nodes in lost for node in nodes}))
+
+
+def _heard(entries: Iterable[Entry]) -> list[Entry]:
+    """The records without late words on an attempt: of several ranks each may tell of its end."""
+    state, heard = TaskState(), []
+    for entry in entries:
+        before, state = state, fold([entry], state)
+        if not isinstance(entry, Ended) or state != before:
+            heard.append(entry)
+    return heard
 
 
 def _retries(count: int) -> str:

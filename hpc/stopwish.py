@@ -53,7 +53,8 @@ class StopWish:
             return
         if size != self._size:
             self._size = size
-            self.asked = self.asked or fold(read_entries(self._ledger)).cancel is not None
+            if fold(read_entries(self._ledger)).cancel is not None:
+                self.asked = True  # and never False: a signal may have come while we read
 
 
 def _restore_signals() -> None:

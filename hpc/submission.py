@@ -112,6 +112,11 @@ def record_submission(run: RunPaths, submission: Submission) -> None:
     for task in submission.of("run"):
         state = submission.states[task.id]
         record_task(run, task, again=state.status != "pending" or state.done_key == task.key)
+    for task in submission.of("wait"):
+        state = submission.states[task.id]
+        if state.status == "running" and state.key != task.key:
+            # It runs with other settings: whoever starts it next does so with these.
+            _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
 
 
 def record_task(run: RunPaths, task: Task, *, again: bool) -> None:

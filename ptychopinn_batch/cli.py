@@ -30,8 +30,12 @@ COMMANDS = {
     "plan": "Show what a submit would do and why; write nothing.",
     "submit": "Run all that is not done yet.",
     "status": "Show how a run stands.",
+    "watch": "Show how a run goes on, until it is over.",
+    "runs": "List all runs.",
     "logs": "Show what tasks have printed.",
     "cancel": "Cancel tasks that are waiting or running.",
+    "resubmit": "Run again what failed.",
+    "profile": "Make and show profiles of clusters.",
     "simulate": "Write a simulated scan as an NPZ file.",
     "schema": "Print the JSON Schema of job specs.",
 }

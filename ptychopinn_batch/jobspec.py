@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from hpc.record import Record
 from hpc.resources import Duration, Resources
+from hpc.retry import RetryPolicy
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 SafeName = Annotated[
@@ -360,6 +361,10 @@ class StageResources(Section):
     finalize: StageLimits = Field(StageLimits(), description="packaging, exports and metrics")
 
 
+class Retry(RetryPolicy, Section):
+    """How often a task is tried again by itself, by what ended it. Errors in the code never are."""
+
+
 SweepValues = Annotated[tuple[JsonValue, ...], Field(strict=False, min_length=1)]
 SweepAxes = Annotated[dict[str, SweepValues], Field(min_length=1)]
 
@@ -415,6 +420,7 @@ class JobSpec(Section):
     )
     sweep: Sweep | None = Field(None, description="variants to compare; null: one, 'default'")
     resources: StageResources = Field(StageResources(), description="limits of the tasks")
+    retry: Retry = Field(Retry(), description="what is tried again by itself, and how often")
     profiles: dict[str, dict[str, JsonValue]] = Field(
         {}, description="named sets of dotted keys and values that `--profile` applies"
     )

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from ptychopinn_batch.speclang.expected import as_yaml, expected
-from ptychopinn_batch.speclang.schema import Node, node_at
+from ptychopinn_batch.speclang.language import Node
+from ptychopinn_batch.speclang.schema import node_at
 from ptychopinn_batch.speclang.yamltree import KeyPath
 
 INTRODUCTION = """\

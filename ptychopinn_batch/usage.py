@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from hpc.fsio import read_json
 from hpc.ledger import TaskState, read_state
+from hpc.memory import peak_mb
 from hpc.paths import RunPaths
 from hpc.record import Record
 from hpc.task import Task
@@ -44,8 +43,7 @@ def usage_of(run: RunPaths, task: Task, own_seconds: float) -> Usage:
 
 def peak_rss_mb() -> float:
     """Largest resident memory of this process so far, in MB (10^6 bytes)."""
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts in bytes there, in KiB here
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return peak_mb()
 
 
 def _needed(run: RunPaths, task: Task) -> Iterator[Task]:

@@ -36,6 +36,7 @@ from hpc.ledger import (
 from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.queue import TaskQueue
+from hpc.ranks import RANK_VARIABLES
 from hpc.resources import Resources
 from hpc.retry import RetryPolicy, advise, needed_resources
 from hpc.settings import Settings, write_settings
@@ -304,4 +305,6 @@ def _environment(task: Task, gpus: Sequence[str]) -> dict[str, str]:
     """The environment of a worker; what the user has set is not touched."""
     limits = thread_limits(min(task.resources.cpus, usable_cpus()))
     devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
-    return {**limits, **os.environ, **devices}
+    # Workers are not ranks of whatever this process may be a rank of.
+    ours = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    return {**limits, **ours, **devices}

@@ -54,6 +54,7 @@ class SlurmExecutor:
         with Lease(run.lock, what, wait=PATIENCE, across_hosts=True):
             seen = self._look(run, tasks)
             submission = plan_run(run, tasks, only)
+            self._leave_queue(run, submission)
             write_settings(run, self._settings)
             record_submission(run, submission)
             wave = self._send(run, submission, seen)
@@ -77,12 +78,14 @@ class SlurmExecutor:
         record(run, seen)
         return seen
 
+    def _leave_queue(self, run: RunPaths, submission: Submission) -> None:
+        """Give up the places of tasks that are queued anew, with changed settings."""
+        tasks = submission.of("run")
+        queued = [task.id for task in tasks if submission.states[task.id].status == "queued"]
+        withdraw(run, queued, self.slurm)
+
     def _send(self, run: RunPaths, submission: Submission, seen: Observation) -> Wave:
         tasks = submission.of("run")
-        # With changed settings they are queued anew: their places in the queue are of no use.
-        withdraw(
-            run, [t.id for t in tasks if submission.states[t.id].status == "queued"], self.slurm
-        )
         under_way = [t.id for t in submission.of("wait") if submission.states[t.id].status in LIVE]
         live = [batch for batch in seen.live_batches if batch.tasks]
         wave = send(run, tasks, self._settings, self.slurm, under_way=under_way, live=live)

@@ -7,6 +7,7 @@ job although it failed is found out by the job's name.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -31,6 +32,8 @@ ANSWER = 30.0  # seconds that a command may take
 SUBMIT = 120.0  # seconds that sbatch may take: a big array on a busy controller is slow
 NAMES_AT_ONCE = 200  # job names in one question: a command line is not endless
 
+_JOB = re.compile(r"^(\d+)(?:;\S*)?$", re.MULTILINE)  # 12, or 12;cluster
+
 # Said by SLURM when asking again may help.
 _BUSY = (
     *("timed out", "Unable to contact", "Connection refused", "Zero Bytes", "try again"),
@@ -39,12 +42,12 @@ _BUSY = (
 
 
 class SlurmError(HpcError):
-    """A command failed; `busy` when the same may work in a moment."""
+    """A command failed; `busy` when the same may work in a moment, or may have worked."""
 
-    def __init__(self, command: str, said: str) -> None:
+    def __init__(self, command: str, said: str, *, busy: bool = False) -> None:
         super().__init__(f"{command}: {said or 'failed without a word'}")
         self.said = said
-        self.busy = any(word in said for word in _BUSY)
+        self.busy = busy or any(word in said for word in _BUSY)
 
 
 class Slurm:
@@ -63,12 +66,16 @@ class Slurm:
         """The id of the job that a script has become. SlurmError: refused, or nobody knows."""
         environment = _environment(beside=script.read_text())
         said = _run("sbatch", "--parsable", str(script), timeout=SUBMIT, environment=environment)
-        return said.strip().partition(";")[0]
+        jobs = _JOB.findall(said)  # sites wrap sbatch in scripts that have more to say
+        if not jobs:
+            raise SlurmError("sbatch", f"Expected the id of a job, got {said!r}", busy=True)
+        return str(jobs[-1])
 
     def queued(self, names: Sequence[str]) -> list[Report]:
         """What squeue says of jobs with these names: waiting, running, ended some minutes ago."""
         form = ",".join(f"{field}:|" for field in SQUEUE_FIELDS)
-        options = ("--noheader", "--array", "--states=all", f"--Format={form}")
+        # --all: partitions that are hidden, too.
+        options = ("--noheader", "--all", "--array", "--states=all", f"--Format={form}")
         answers = (self._ask("squeue", *options, f"--name={some}") for some in _lists(names))
         return [report for answer in answers for report in read_squeue(answer)]
 
@@ -139,6 +146,7 @@ def _run(*command: str, timeout: float, environment: Mapping[str, str] | None = 
             command,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout,
             env=environment or _environment(),
             check=False,
@@ -168,9 +176,19 @@ def _environment(beside: str = "") -> dict[str, str]:
     return {**kept, "SLURM_TIME_FORMAT": "standard"}
 
 
+# Where the variable is not called as its option, or takes the place of another.
+_OTHER_NAMES = {
+    **{"timelimit": "time", "array-inx": "array", "no-requeue": "requeue"},
+    **{"mem-per-node": "mem", "mem-per-cpu": "mem", "mem-per-gpu": "mem"},
+}
+
+
 def _is_set_in(script: str, name: str) -> bool:
+    if name == "SBATCH_WAIT":  # until the job is over: nobody wants that here
+        return True
     key = name.removeprefix("SBATCH_").lower().replace("_", "-")
-    return name.startswith("SBATCH_") and f"#SBATCH --{key}" in script
+    option = _OTHER_NAMES.get(key, key)
+    return name.startswith("SBATCH_") and f"#SBATCH --{option}" in script
 
 
 def _lists(names: Iterable[str]) -> list[str]:

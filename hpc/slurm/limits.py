@@ -43,6 +43,10 @@ def _fewer_cpus(asked: Resources, limit: int) -> tuple[str, str]:
     return ("cpus", f"{each}") if each else ("tasks_per_node", f"{limit}")
 
 
+def _count(word: str) -> Callable[[int], str]:
+    return lambda value: f"{value} {word}" if value == 1 else f"{value or 'no'} {word}s"
+
+
 def _gb(value: float) -> str:
     """Never rounded up: what is shown must be allowed."""
     return f"{math.floor(value * 1000) / 1000:.10g}"
@@ -51,9 +55,9 @@ def _gb(value: float) -> str:
 _KINDS = (
     _Kind("time", lambda r: r.time, format_duration, _up_to("time", format_duration)),
     _Kind("mem_gb", lambda r: r.mem_gb, lambda v: f"{v:.10g} GB of memory", _up_to("mem_gb", _gb)),
-    _Kind("cpus", lambda r: r.cpus * r.tasks_per_node, lambda v: f"{v} CPUs", _fewer_cpus),
-    _Kind("gpus", lambda r: r.gpus, lambda v: f"{v} GPUs", _up_to("gpus", str)),
-    _Kind("nodes", lambda r: r.nodes, lambda v: f"{v} nodes", _up_to("nodes", str)),
+    _Kind("cpus", lambda r: r.cpus * r.tasks_per_node, _count("CPU"), _fewer_cpus),
+    _Kind("gpus", lambda r: r.gpus, _count("GPU"), _up_to("gpus", str)),
+    _Kind("nodes", lambda r: r.nodes, _count("node"), _up_to("nodes", str)),
 )
 
 
@@ -109,10 +113,14 @@ def _too_much(
         return
     names = profile.partition_names(stage)
     field, value = kind.mend(most.resources, limit)
-    allows = f"partition{'s' * (len(names) > 1)} {' and '.join(map(repr, names))} allow"
-    allows += "" if len(names) > 1 else "s"
+    amount = f"up to {value}" if value != "0" else value
     yield UserError(
-        f"task {most.id} asks for {kind.shown(asked)}, {allows} {kind.shown(limit)}",
+        f"task {most.id} asks for {kind.shown(asked)}, {_allow(names)} {kind.shown(limit)}",
         where=f"{source} partitions.{','.join(names)}",
-        mend=f"Write {key(stage, field)} up to {value}, or choose another partition",
+        mend=f"Write {key(stage, field)} {amount}, or choose another partition",
     )
+
+
+def _allow(names: Sequence[str]) -> str:
+    quoted = " and ".join(f"'{name}'" for name in names)
+    return f"partitions {quoted} allow" if len(names) > 1 else f"partition {quoted} allows"

@@ -183,9 +183,12 @@ def _ended(state: TaskState, report: Report, sight: Sight) -> Ended:
 
 def _silent(state: TaskState, report: Report) -> Ended:
     """A job that ended by itself and whose task has left no word."""
-    how = f"{report.state}, exit code {report.exit_code or '?'}{_on(report.nodes)}"
+    words = (report.state, report.reason, f"exit code {report.exit_code or '?'}")
+    how = f"{', '.join(filter(None, words))}{_on(report.nodes)}"
     if state.status == "queued":
         cause = f"the worker did not begin: job {report.job} ended ({how})"
+        if not report.nodes:
+            cause += " before it got a node; does it ask for more than any has?"
         return Ended(attempt=state.attempt, outcome="failed", cause=cause)
     hint = ", perhaps for want of memory" if ":9" in report.exit_code else ""
     cause = f"job {report.job} ended ({how}) and left no record{hint}"
@@ -220,10 +223,13 @@ class _Reports:
     def of(self, job: str | None) -> tuple[Report | None, bool]:
         """What is said of a job, and whether that is final."""
         told = (self.accounted or {}).get(job or "")
+        if told is not None and told.phase != "over":
+            told = None  # what waits or runs is in squeue: sacct is late, or was never told the end
         report = self.queued.get(job or "") or told
         if report is None or report.phase != "over":
             return report, False
-        if told is not None and told.phase == "over":
+        if told is not None:
+            told = told._replace(reason=report.reason or told.reason)
             return told, self._is_settled(told)  # it knows the steps, and who cancelled
         age = self._age(report)
         confirmed = self.accounted is None or age >= ACCOUNTED_WITHIN

@@ -39,7 +39,10 @@ SACCT_FIELDS = (
     *("JobID", "JobName", "State", "ExitCode", "DerivedExitCode", "NodeList", "End", "MaxRSS"),
 )
 
-_JOB = re.compile(r"\d+(?:_\d+)?(?:\+\d+)?")  # 12, 12_3, 12+0; 12_[4-9] is what has not begun
+_JOB = re.compile(r"\d+(?:_\d+)?(?:\+\d+)?")  # 12, 12_3, 12+0
+_SOME = r"\d+(?:-\d+(?::[1-9]\d*)?)?"
+# 12_[0,4-9%2]: not begun, or never will
+_ELEMENTS = re.compile(rf"(\d+)_\[({_SOME}(?:,{_SOME})*)(?:%\d+)?\]")
 _BY = re.compile(r"CANCELLED by (\d+)")
 _OUT_OF_MEMORY = "0:125"  # the exit code SLURM gives to what its memory cgroup has killed
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -89,12 +92,10 @@ def read_sacct(text: str) -> Iterator[Report]:
     found: dict[str, Report] = {}
     for row in _rows(text, len(SACCT_FIELDS)):
         job, _, step = row[0].partition(".")
-        if not _JOB.fullmatch(job):
-            continue
         if step:
             _fold_step(found, job, row)
         else:
-            found[job] = _job_row(row)
+            found |= {name: _job_row([name, *row[1:]]) for name in _jobs(job)}
     return iter(found.values())
 
 
@@ -123,6 +124,19 @@ def _rows(text: str, width: int) -> Iterator[list[str]]:
             fields.pop()
         if len(fields) == width:
             yield fields
+
+
+def _jobs(text: str) -> Iterator[str]:
+    """The jobs that one id stands for: itself, or elements of an array; none where it is no id."""
+    elements = _ELEMENTS.fullmatch(text)
+    if elements:
+        for part in elements[2].split(","):
+            first, _, last = part.partition("-")
+            last, _, step = last.partition(":")
+            numbers = range(int(first), int(last or first) + 1, int(step or 1))
+            yield from (f"{elements[1]}_{number}" for number in numbers)
+    elif _JOB.fullmatch(text):
+        yield text
 
 
 def _job_row(row: list[str]) -> Report:

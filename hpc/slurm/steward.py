@@ -73,7 +73,7 @@ def due(plan: RunPlan, states: Mapping[str, TaskState], again: Mapping[str, Agai
     """The tasks to be handed over now, in plan order: all that they need is done or on its way.
 
     Those are the tasks in `again`, those that wait or are blocked, and those that ran with settings
-    which have been changed since. Pure.
+    which have been changed since; none that the user has left alone or cancelled. Pure.
     """
     good: set[str] = set()
     chosen: list[str] = []
@@ -81,15 +81,18 @@ def due(plan: RunPlan, states: Mapping[str, TaskState], again: Mapping[str, Agai
         state = states[task.id]
         if state.done_key == task.key or state.status in LIVE:
             good.add(task.id)
-        elif good.issuperset(task.needs) and (task.id in again or _waits(state, task.key)):
+        elif task.action == "skip" or not good.issuperset(task.needs):
+            continue
+        elif task.id in again or _waits(state, task.key):
             good.add(task.id)
             chosen.append(task.id)
     return chosen
 
 
 def _waits(state: TaskState, key: str) -> bool:
-    changed = state.key is not None and state.key != key and state.status != "unknown"
-    return state.status in ("pending", "blocked") or changed
+    changed = state.key is not None and state.key != key
+    over = state.status not in ("unknown", "cancelled")
+    return state.status in ("pending", "blocked") or (changed and over)
 
 
 def _settled(run: RunPaths, plan: RunPlan, slurm: Slurm) -> Observation:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hpc.ledger import Fault, Queued, append, read_entries
+from hpc.ledger import Fault, Queued, append, folded_state, read_entries
 from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.retry import needed_resources, shunned_nodes
@@ -22,7 +22,7 @@ from hpc.slurm.client import Slurm, SlurmError
 from hpc.slurm.script import job_name, steward_script, task_script
 from hpc.task import Task
 
-__all__ = ["Again", "Wave", "send"]
+__all__ = ["STEWARD_RESOURCES", "Again", "Wave", "send", "shape_of"]
 
 STEWARD_RESOURCES = Resources(time=timedelta(minutes=30), mem_gb=1.0, cpus=1, gpus=0)
 MANY = 50  # tasks of an earlier array that are waited for one by one; beyond, for all of it
@@ -65,7 +65,7 @@ def send(
     tasks, later = _as_many_as_fit(tasks, settings, live)
     arrays = arrays_of(
         tasks,
-        sender.shape_of,
+        lambda task: shape_of(run, task, settings),
         size=settings.profile.array_size,
         limits=settings.stage_limits,
         under_way=under_way,
@@ -81,6 +81,14 @@ def send(
     return wave
 
 
+def shape_of(run: RunPaths, task: Task, settings: Settings) -> Shape:
+    """What a task gets by what its earlier attempts came to."""
+    entries = read_entries(run.ledger(task.id))
+    ceiling = settings.profile.limits(task.stage)
+    resources = needed_resources(entries, task.resources, settings.retry, ceiling)
+    return Shape(resources, shunned_nodes(entries))
+
+
 @dataclass
 class _Sender:
     run: RunPaths
@@ -88,13 +96,6 @@ class _Sender:
     slurm: Slurm
     batches: Batches
     again: Mapping[str, Again]
-
-    def shape_of(self, task: Task) -> Shape:
-        """What a task gets by what its earlier attempts came to."""
-        entries = read_entries(self.run.ledger(task.id))
-        ceiling = self.settings.profile.limits(task.stage)
-        resources = needed_resources(entries, task.resources, self.settings.retry, ceiling)
-        return Shape(resources, shunned_nodes(entries))
 
     def send_array(self, array: Array, tokens: list[str], wave: Wave) -> bool:
         """Hand over one array and note its token; False where the wave must end here."""
@@ -132,10 +133,10 @@ class _Sender:
     def _behind(self, array: Array) -> list[str]:
         """Jobs of earlier waves that the array waits for."""
         waiting: dict[str, list[str]] = {}
-        for token, batch in self.batches.known.items():
-            if self.batches.job(token):
-                mine = [task for task in array.behind if task in batch.tasks]
-                waiting |= {token: mine} if mine else {}
+        for task in array.behind:
+            token = folded_state(self.run.ledger(task)).batch
+            if token and self.batches.element(token, task):
+                waiting.setdefault(token, []).append(task)
         return [job for token, names in waiting.items() for job in self._elements(token, names)]
 
     def _elements(self, token: str, names: Sequence[str]) -> list[str]:
@@ -156,10 +157,16 @@ class _Sender:
         )
 
     def _queued(self, task: Task, token: str) -> Queued:
-        why = self.again.get(task.id)
+        why = self._why(task)
         if why is None:
             return Queued(key=task.key, batch=token)
         return Queued(key=task.key, batch=token, retry=why.fault, cause=why.cause)
+
+    def _why(self, task: Task) -> Again | None:
+        """Why it is handed over again; a retry that has not come about yet stays one."""
+        last = read_entries(self.run.ledger(task.id))[-1:]
+        waits = [Again(e.retry, e.cause or "") for e in last if isinstance(e, Queued) and e.retry]
+        return self.again.get(task.id) or next(iter(waits), None)
 
     def _hand_over(self, batch: Batch, wave: Wave, tasks: Sequence[Task]) -> bool:
         """Call sbatch, and find out what it did where it does not say."""

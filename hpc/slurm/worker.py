@@ -25,6 +25,7 @@ from hpc.retry import advise, shunned_nodes
 from hpc.settings import Settings, read_settings
 from hpc.slurm.batches import Batch
 from hpc.slurm.client import Slurm, SlurmError
+from hpc.slurm.observe import LIVE
 from hpc.stopwish import StopWish
 from hpc.task import Task
 from hpc.threads import thread_limits
@@ -59,9 +60,12 @@ class Job:
         return self.run.ledger(self.task_id)
 
     def is_current(self) -> bool:
-        """Whether the task is queued in this very batch, and not over."""
+        """Whether the task is queued in this very batch, and not over.
+
+        "killed" is what this job has come to before, when SLURM has put it back in the queue.
+        """
         state = folded_state(self.ledger)
-        return state.batch == self.batch.token and state.status in ("queued", "running", "requeued")
+        return state.batch == self.batch.token and state.status in (*LIVE, "killed")
 
     def unmet(self) -> str | None:
         """The first need that is not done, with what became of it."""

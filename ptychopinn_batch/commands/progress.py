@@ -1,26 +1,35 @@
-"""How a submit shows its progress: a live view on a terminal, lines with the time elsewhere."""
+"""How a run shows its progress: a live view on a terminal, lines with the time elsewhere."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 import click
 
 from hpc.status import Row, RunStatus
-from ptychopinn_batch.commands.text import counted, duration, figures, progress_of
+from ptychopinn_batch.commands.text import (
+    FAILED,
+    counted,
+    duration,
+    figures,
+    memory_of,
+    percent,
+    progress_of,
+    time_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
     from rich.table import Table
 
-__all__ = ["Lines", "Watcher", "drawn", "watcher"]
+__all__ = ["Lines", "Watcher", "drawn", "headline", "watcher"]
 
 REPEAT = 30.0  # seconds between two lines on the same running task
-MOST_RUNNING = 12  # tasks shown in the live view
+MOST_SHOWN = 12  # tasks of a kind in the live view
 BAR = 24  # characters
 
 
@@ -31,15 +40,15 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def watcher(stream: TextIO) -> Iterator[Watcher]:
-    """What fits the stream."""
+def watcher(stream: TextIO, *, onlooker: bool = False) -> Iterator[Watcher]:
+    """What fits the stream. An onlooker keeps the last view, and has not begun the work."""
     if not stream.isatty():
         yield Lines(click.echo)
         return
     from rich.live import Live
 
-    with Live(auto_refresh=False, transient=True) as live:
-        yield _View(live)
+    with Live(auto_refresh=False, transient=not onlooker) as live:
+        yield _View(live, None if onlooker else time.monotonic())
 
 
 class Lines:
@@ -85,25 +94,32 @@ def _said(row: Row) -> str:
 
 
 class _View:
-    """Stages with bars, the running tasks below them."""
+    """Stages with bars, the running and the failed tasks below them."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, began: float | None) -> None:
         self._live = live
-        self._began = time.monotonic()
+        self._began = began
 
     def update(self, status: RunStatus) -> None:
         """Draw the view anew."""
-        self._live.update(drawn(status, time.monotonic() - self._began), refresh=True)
+        elapsed = None if self._began is None else time.monotonic() - self._began
+        self._live.update(drawn(status, elapsed), refresh=True)
 
 
-def drawn(status: RunStatus, elapsed: float) -> Group:
+def headline(status: RunStatus, elapsed: float | None = None) -> str:
+    """The whole run in one line."""
+    took = duration(elapsed) if elapsed is not None else ""
+    left = f"about {duration(status.eta)} left" if status.eta else ""
+    times = ", ".join(filter(None, (took, left)))
+    return f"{status.run}: {counted(status.counts)}" + (f"; {times}" if times else "")
+
+
+def drawn(status: RunStatus, elapsed: float | None = None) -> Group:
     """What the live view shows."""
     from rich.console import Group
     from rich.text import Text
 
-    left = f", about {duration(status.eta)} left" if status.eta else ""
-    head = Text(f"{status.run}: {counted(status.counts)}; {duration(elapsed)}{left}")
-    return Group(head, _stages(status), _running(status))
+    return Group(Text(headline(status, elapsed)), _stages(status), _tasks(status))
 
 
 def _stages(status: RunStatus) -> Table:
@@ -119,16 +135,52 @@ def _stages(status: RunStatus) -> Table:
     return table
 
 
-def _running(status: RunStatus) -> Table:
+def _tasks(status: RunStatus) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
-    rows = [row for row in status.rows if row.status == "running"]
-    for row in rows[:MOST_RUNNING]:
-        eta = f"{duration(row.eta)} left" if row.eta is not None else ""
-        cells = (f"  {row.id}", progress_of(row), figures(row.figures), eta)
-        table.add_row(*(Text(cell, overflow="ellipsis", no_wrap=True) for cell in cells))
-    if len(rows) > MOST_RUNNING:
-        table.add_row(f"  and {len(rows) - MOST_RUNNING} more")
+    for cell in _Cells._fields:
+        table.add_column(no_wrap=cell != "words")  # that one is cut first where there is no room
+    _add(table, [row for row in status.rows if row.status == "running"])
+    _add(table, [row for row in status.rows if row.status in FAILED])
     return table
+
+
+def _add(table: Table, rows: Sequence[Row]) -> None:
+    """As many rows as one looks at."""
+    from rich.text import Text
+
+    for row in rows[:MOST_SHOWN]:
+        cells = _cells(row)
+        table.add_row(*(Text(cell, overflow="ellipsis", no_wrap=True) for cell in cells))
+    if len(rows) > MOST_SHOWN:
+        table.add_row(f"  and {len(rows) - MOST_SHOWN} more")
+
+
+class _Cells(NamedTuple):
+    """What the table of tasks says of one of them."""
+
+    task: str
+    state: str
+    words: str
+    left: str
+    time: str
+    memory: str
+    place: str
+
+
+def _cells(row: Row) -> _Cells:
+    return _Cells(
+        task=f"  {row.id}",
+        state=progress_of(row) if row.total else row.status.replace("_", " "),
+        words="; ".join(filter(None, (row.cause, figures(row.figures)))),
+        left=f"{duration(row.eta)} left" if row.eta is not None else "",
+        time="" if row.seconds is None else f"{time_of(row)} {percent(row.time_share)}",
+        memory="" if row.peak_mb is None else f"{memory_of(row)} {percent(row.memory_share)}",
+        place=" ".join(filter(None, (_short(row.host), row.job))),
+    )
+
+
+def _short(host: str | None) -> str:
+    """A host without its domain, which is the same for all."""
+    return host.partition(".")[0] if host else ""

@@ -15,7 +15,7 @@ from hpc.submission import read_plan
 from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import shown_path
 
-__all__ = ["find_run", "run_argument", "task_ids"]
+__all__ = ["chosen_tasks", "find_run", "run_argument", "task_ids", "task_options"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -23,6 +23,30 @@ F = TypeVar("F", bound=Callable[..., object])
 def run_argument(command: F) -> F:
     """RUN and --runs."""
     return runs_option(click.argument("run")(command))
+
+
+def task_options(command: F) -> F:
+    """TASK... and --stage."""
+    stage = click.option("--stage", metavar="NAME", help="The tasks of this stage.")
+    return click.argument("task", nargs=-1)(stage(command))
+
+
+def chosen_tasks(run: RunPaths, tasks: Sequence[str], stage: str | None) -> list[str]:
+    """The tasks that are meant, in plan order; all where neither task nor stage is named."""
+    if tasks and stage:
+        raise click.UsageError("Name TASKs or a --stage, not both.")
+    stages = task_ids(run)
+    for name in tasks:
+        check_task(run, name, list(stages))
+    if stage is not None and stage not in stages.values():
+        known = ", ".join(dict.fromkeys(stages.values()))
+        what = f"there is no stage '{stage}'"
+        raise UserError(what, where=f"run {run.name}", mend=f"Its stages: {known}")
+    return [name for name, own in stages.items() if _is_meant(name, own, tasks, stage)]
+
+
+def _is_meant(name: str, own: str, tasks: Sequence[str], stage: str | None) -> bool:
+    return name in tasks if tasks else stage in (None, own)
 
 
 def find_run(target: str, runs: Path) -> RunPaths:

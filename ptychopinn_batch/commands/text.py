@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hpc.status import Row
+from hpc.status import Row, RunStatus
 
 __all__ = [
     "FAILED",
@@ -14,16 +14,30 @@ __all__ = [
     "counted",
     "duration",
     "figures",
+    "memory_of",
+    "outlook",
+    "percent",
     "plural",
     "progress_of",
+    "rough",
     "shown_path",
+    "time_of",
 ]
 
 FAILED = ("failed", "timed_out", "killed", "cancelled", "unknown")
 """What a task comes to that did not succeed though it was tried."""
 
 NOTHING = "-"
-STATUS_ORDER = ("running", "done", "failed", "timed_out", "killed", "cancelled", "blocked")
+STATUS_ORDER = (
+    "running",
+    "queued",
+    "done",
+    "failed",
+    "timed_out",
+    "killed",
+    "cancelled",
+    "blocked",
+)
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -50,6 +64,20 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
+def rough(seconds: float) -> str:
+    """A duration to be read beside another one, such as 38 s, 12 min, 3 h 20 min, 4 h."""
+    minutes = int(seconds // 60)
+    if minutes == 0:
+        return f"{seconds:.0f} s"
+    hours, rest = divmod(minutes, 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest))
+
+
+def percent(share: float | None) -> str:
+    """A share of something, such as `19 %`; nothing where it is not known."""
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
 def plural(count: int, word: str) -> str:
     """`1 task`, `2 tasks`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
@@ -73,6 +101,38 @@ def progress_of(row: Row) -> str:
     if row.status == "running" and row.total:
         return f"{row.step}/{row.total}"
     return NOTHING
+
+
+def memory_of(row: Row) -> str:
+    """What a task used of the memory it asked for on a node, such as `3.1/16 GB`."""
+    if row.peak_mb is None:
+        return NOTHING
+    used = f"{row.peak_mb / 1000:.1f}"
+    return f"{used}/{row.mem_gb:g} GB" if row.mem_gb is not None else f"{used} GB"
+
+
+def time_of(row: Row) -> str:
+    """How long a task took; while it runs, of the time it asked for, such as `12 min/4 h`."""
+    if row.status == "running" and row.seconds is not None and row.time_limit is not None:
+        return f"{rough(row.seconds)}/{rough(row.time_limit)}"
+    return duration(row.seconds)
+
+
+def outlook(found: RunStatus, *, looked_after: bool = False) -> str:
+    """Who is at work on a run, and what is left to do, as a sentence.
+
+    `looked_after`: a batch system has a job that hands over what is left.
+    """
+    left = f", about {duration(found.eta)} left" if found.eta else ""
+    if found.is_done:
+        return "Everything is done."
+    if found.submitter is not None:
+        return f"Worked on by {found.submitter}{left}."
+    if found.is_in_batch or looked_after:
+        return f"The cluster goes on with it by itself{left}."
+    goes_on = not (found.is_over or found.stands_still)
+    end = "its tasks go on" if goes_on else "submit it again to go on"
+    return f"No submit is at work on it: {end}."
 
 
 def figures(values: Mapping[str, float | str]) -> str:

@@ -9,17 +9,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
-from ptychopinn_batch.speclang.expected import expected, mend, nearest, shown
-from ptychopinn_batch.speclang.schema import node_at
+from ptychopinn_batch.speclang.expected import as_yaml, expected, mend, nearest, shown
+from ptychopinn_batch.speclang.language import Language, Node
+from ptychopinn_batch.speclang.schema import spec_language
 from ptychopinn_batch.speclang.yamltree import KeyPath, parse_yaml
+
+M = TypeVar("M", bound=BaseModel)
+
+BEGIN = "Begin with version: 1, name: and scans:, or run `ptychopinn-batch init`"
 
 ALTERNATIVES = {"path": "simulate", "simulate": "path"}
 """Keys of a scan of which only one can stand: an override of one takes the other's place."""
@@ -50,14 +55,13 @@ class Document:
     complaints: tuple[Complaint, ...] = ()
 
     @classmethod
-    def read(cls, text: str, source: str) -> Document:
+    def read(cls, text: str, source: str, begin: str = BEGIN) -> Document:
         """The document of a YAML text; UserError where it holds no mapping."""
         tree = parse_yaml(text, source)
         if not isinstance(tree.data, dict):
             what = "the file is empty" if tree.data is None else "Expected keys and values"
             what += "" if tree.data is None else f", got {shown(tree.data)}"
-            hint = "Begin with version: 1, name: and scans:, or run `ptychopinn-batch init`"
-            raise UserError(what, where=source, mend=hint)
+            raise UserError(what, where=source, mend=begin)
         lines = tree.lines.items()
         origins = {path: Origin(f"{source}:{line}", line=line) for path, line in lines}
         return cls(source, tree.data, {**origins, (): Origin(source)}, tree.complaints)
@@ -111,15 +115,21 @@ class Document:
 
     def checked(self) -> JobSpec:
         """The spec. UserError with every mistake, each with its place and its mend."""
-        found = list(self.complaints)
-        try:
-            spec = JobSpec.model_validate(self.data)
-        except ValidationError as error:
-            found += filter(None, map(self._explained, error.errors(include_url=False)))
-        refuse(self.source, found)
-        return spec
+        return self.checked_as(JobSpec, spec_language())
 
-    def _explained(self, error: ErrorDetails) -> Complaint | None:
+    def checked_as(self, model: type[M], language: Language) -> M:
+        """What the document says in another language. UserError with every mistake."""
+        found, checked = list(self.complaints), None
+        try:
+            checked = model.model_validate(self.data)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            found += filter(None, (self._explained(one, language) for one in errors))
+        refuse(self.source, found)
+        assert checked is not None
+        return checked
+
+    def _explained(self, error: ErrorDetails, language: Language) -> Complaint | None:
         path = _in_data(error["loc"], self.data)
         context = error.get("ctx", {})
         match error["type"]:
@@ -127,20 +137,27 @@ class Document:
                 path = (*path, *key_path(context["key"], "")) if context["key"] else path
                 return self.complaint(path, context["what"], context["mend"])
             case "extra_forbidden":
-                return self.complaint(path, "there is no such key", nearest(path))
+                return self.complaint(path, "there is no such key", nearest(path, language))
             case "missing" if isinstance(key := error["loc"][-1], str):
-                hint = f"Write {key}: {'1' if key == 'version' else 'a name'}"
+                hint = f"Write {key}: {_example(language.node_at((*path, key)) or {})}"
                 return self.complaint((*path, key), "this key is required", hint)
             case "too_short" if _value(self.data, path) not in ([], {}):
                 return None  # pydantic counts valid entries only; the others have been named
-        return self._unexpected(path, error["msg"])
+        return self._unexpected(path, error["msg"], language.node_at(path))
 
-    def _unexpected(self, path: KeyPath, message: str) -> Complaint:
-        value, node = _value(self.data, path), node_at(path)
+    def _unexpected(self, path: KeyPath, message: str, node: Node | None) -> Complaint:
+        value = _value(self.data, path)
         if node is None:
             return self.complaint(path, f"{message}, got {shown(value)}", "Remove the key")
         what = f"Expected {expected(node)}, got {shown(value)}"
         return self.complaint(path, what, mend(path, node, value))
+
+
+def _example(node: Node) -> str:
+    """A value for a key that must be there, or a word for it."""
+    if "const" in node:
+        return as_yaml(node["const"])
+    return as_yaml(node["examples"][0]) if node.get("examples") else "a name"
 
 
 def key_path(key: str, origin: str) -> KeyPath:

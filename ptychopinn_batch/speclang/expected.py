@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpc.errors import UserError
-from ptychopinn_batch.speclang.schema import Node, known_keys, siblings
+from ptychopinn_batch.speclang.language import Language, Node
 from ptychopinn_batch.speclang.yamltree import KeyPath, parse_yaml
 
 _BOOLEAN_WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
@@ -48,6 +48,8 @@ def _by_type(node: Node) -> str:
             return str(node.get("patternErrorMessage", "text"))
         case "array":
             return _list(node)
+        case "null":
+            return "null"
         case _:
             return "a mapping of keys"
 
@@ -133,6 +135,8 @@ def mend(path: KeyPath, node: Node, value: Any) -> str:
     default = node.get("default")
     if default not in (None, [], value):
         return f"Write, for example, {name}{as_yaml(default)} (the default)"
+    if node.get("examples"):
+        return f"Write, for example, {name}{as_yaml(node['examples'][0])}"
     return "Write at least one" if value == [] else "Remove the key"
 
 
@@ -140,7 +144,8 @@ def _candidates(node: Node, value: Any) -> Iterator[Any]:
     """What the user may have meant, the likeliest first."""
     options = _all_options(node)
     if isinstance(value, str):
-        yield from difflib.get_close_matches(value.lower(), filter(_is_text, options), n=1)
+        words = {option.lower(): option for option in options if isinstance(option, str)}
+        yield from map(words.get, difflib.get_close_matches(value.lower(), words, n=1))
         yield read_value(value)
         yield _BOOLEAN_WORDS.get(value.lower())
         yield re.sub(r"[^\w.-]+", "_", value).strip("_.-")
@@ -158,10 +163,6 @@ def _near_integers(value: float, factor: int | None) -> Iterator[int]:
         yield int(value)
     if factor and abs(value) < 1e12:
         yield max(1, round(value / factor)) * factor
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _all_options(node: Node) -> list[Any]:
@@ -194,18 +195,18 @@ def _in_range(node: Node, value: float) -> bool:
     )
 
 
-def nearest(path: KeyPath) -> str:
+def nearest(path: KeyPath, language: Language) -> str:
     """The mend for an unknown key: the known key it was meant to be, or those that exist."""
-    if path[0] == "sweep":
+    if path[0] == "sweep" and len(path) > 1:
         return "Write it below product, zip or list, one of which is here"
-    name, known = str(path[-1]), siblings(path)
-    elsewhere = [key for key in known_keys() if key.split(".")[-1] == name]
+    name, known = str(path[-1]), language.siblings(path)
+    elsewhere = [key for key in language.known_keys if key.split(".")[-1] == name]
     if len(elsewhere) == 1:
         return f"It belongs to {elsewhere[0].rpartition('.')[0] or 'the top level'}"
     close = difflib.get_close_matches(name, known, n=1)
     if close:
         return f"Did you mean '{close[0]}'?"
-    others = {key.split(".")[-1]: key for key in known_keys()}
+    others = {key.split(".")[-1]: key for key in language.known_keys}
     close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
     if close:
         return f"Did you mean '{others[close[0]]}'?"

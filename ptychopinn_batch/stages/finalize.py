@@ -55,7 +55,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     result, measured = _measured(context, params, store, paths)
     held_out = held_out_residual(network, store, params.canvas, params.infer, params.held_out)
     if context.should_stop():
-        raise Requeue("asked to stop before the exports")
+        raise Requeue("asked to stop before the exports", kept=False)
     frames = store.info.frames
     write_exports(
         result,

@@ -38,7 +38,8 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     numbers, frames, started = range(*params.tiles), 0, time.perf_counter()
     for done, number in enumerate(numbers):
         if context.should_stop():
-            raise Requeue(f"asked to stop; {done} of {len(numbers)} tiles are written")
+            what = f"asked to stop; {done} of {len(numbers)} tiles are written"
+            raise Requeue(what, kept=frames > 0)
         if not array.tile_done(number):
             frames += _write(array, number, network, store, params)
         seconds = time.perf_counter() - started

@@ -69,6 +69,7 @@ def _beat(context: TaskContext, started: float) -> Callable[[int, int], None]:
             step=done, total=total, frames_per_s=done / (time.perf_counter() - started)
         )
         if context.should_stop() and done < total:
-            raise Requeue(f"asked to stop after {done} of {total} frames; the next begins anew")
+            what = f"asked to stop after {done} of {total} frames; the next begins anew"
+            raise Requeue(what, kept=False)
 
     return beat

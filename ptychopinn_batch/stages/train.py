@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
+from hpc.errors import StateError
+from hpc.ranks import Ranks
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.store import ScanStore
+from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.package import Training, load_package, save_package
@@ -20,33 +25,57 @@ from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
-    """Train, and leave the weights as a package where later stages look for the task's key."""
+    """Train, and leave the weights as a package where later stages look for the task's key.
+
+    Called by every rank of the task; the first one leaves the package.
+    """
     params = TrainParams.of(context.task)
     stores = [ScanStore.open(context.run.store(store)) for store in params.stores]
     legacy.enter_training(context, params, [store.info for store in stores])
     network = starting_network(params, context.task.extras.get("pretrained"))
-    folder = context.run.training(context.task.key)
+    folder, train = context.run.training(context.task.key), TrainParams.train_of(context.task)
+    ranks = ranks_of(train, os.environ)
     fitted = fit(
         network,
-        TrainParams.train_of(context.task),
+        train,
         stores,
         seed=params.seed,
         folder=folder,
         beat=context.heartbeat,
         should_stop=context.should_stop,
+        ranks=ranks,
     )
     if not fitted.complete:
-        raise Requeue("asked to stop; goes on from its last checkpoint")
+        raise Requeue("asked to stop; goes on from its last checkpoint", kept=fitted.advanced)
     metrics = _metrics(fitted)
+    if ranks.rank == 0:
+        _publish(context, params, network, metrics)
+    return {**metrics, PEAK: peak_rss_mb()}
+
+
+def ranks_of(train: Train, environ: Mapping[str, str]) -> Ranks:
+    """This process among those that the training is spread over, all of which must be there."""
+    size = train.devices * train.nodes
+    if size == 1:
+        return Ranks()  # whatever it was started from
+    ranks = Ranks.of(environ)
+    if ranks.size != size:
+        what = f"{size} processes are to train, but this one is of {ranks.size}"
+        raise StateError(what, where="train.devices, train.nodes", mend="Submit the run again")
+    return ranks
+
+
+def _publish(
+    context: TaskContext, params: TrainParams, network: Network, metrics: dict[str, float]
+) -> None:
     save_package(
-        TrainingPaths(folder).package,
+        TrainingPaths(context.run.training(context.task.key)).package,
         network,
         name=str(context.task.extras.get("variant", context.run.name)),
         seed=params.seed,
         training=Training(train=params.train, start=params.start, data=params.stores),
         metrics=metrics,
     )
-    return {**metrics, PEAK: peak_rss_mb()}
 
 
 def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:

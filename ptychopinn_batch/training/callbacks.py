@@ -1,4 +1,4 @@
-"""What happens around training: durable checkpoints, guarded weights, a history, heartbeats."""
+"""What happens around training: guarded weights, a history, heartbeats."""
 
 from __future__ import annotations
 
@@ -7,44 +7,21 @@ import io
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from hpc.fsio import write_atomic
+from ptychopinn_batch.training.checkpoints import torch_bytes
 from ptychopinn_batch.training.lessons import Lesson
 from ptychopinn_batch.training.module import Training
+from ptychopinn_batch.training.spread import Spread
 
 Beat = Callable[..., None]
-
-
-def torch_bytes(value: object) -> bytes:
-    """What `torch.save` would write."""
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
-
-
-class DurableCheckpoints(TorchCheckpointIO):
-    """Checkpoints are whole or absent after any crash, and are read without unpickling code."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(Path(path), torch_bytes(checkpoint))
-
-    def load_checkpoint(
-        self,
-        path: str | Path,
-        map_location: Any = "cpu",
-        weights_only: bool | None = True,
-    ) -> dict[str, Any]:
-        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-        return loaded
 
 
 class GuardedWeights(lightning.Callback):
@@ -83,35 +60,74 @@ class GuardedWeights(lightning.Callback):
         self.first, self.kept = state_dict["first"], state_dict["kept"]
 
 
+@dataclass
+class Tally:
+    """What an epoch came to so far, over all ranks."""
+
+    epoch: int = -1
+    loss: float = 0.0  # sum over lessons
+    lessons: int = 0
+    seconds: float = 0.0
+
+
 class History(lightning.Callback):
-    """One CSV row per epoch; after a resume, rows of epochs that are repeated are replaced."""
+    """One CSV row per epoch; after a resume, rows of epochs that are repeated are replaced.
+
+    The losses of an epoch that is interrupted are kept in the checkpoint.
+    """
 
     COLUMNS = ("epoch", "step", "loss", "validation", "lr", "seconds", "skipped")
 
-    def __init__(self, path: Path) -> None:
-        self.path, self._start = path, time.monotonic()
+    def __init__(self, path: Path, spread: Spread) -> None:
+        self.path, self.spread, self._since = path, spread, time.monotonic()
+        self._tally = Tally()
+        self._losses: list[Tensor] = []  # of this rank, since the last step of the optimiser
 
-    def on_train_epoch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._since = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Lesson,
+        batch_idx: int,
     ) -> None:
-        self._start = time.monotonic()
+        assert isinstance(module, Training)
+        if trainer.current_epoch != self._tally.epoch:
+            self._tally = Tally(trainer.current_epoch)
+        self._losses.append(module.loss)
+        if self.spread.ends_step(batch_idx):
+            own = torch.stack(self._losses).sum()
+            self._tally.loss += float(trainer.strategy.reduce(own, reduce_op="sum"))
+            self._tally.lessons += len(self._losses) * self.spread.world
+            self._losses = []
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        if not trainer.is_global_zero:
-            return
         assert isinstance(module, Training)
-        row = {
+        if trainer.is_global_zero:
+            self._write(self._row(trainer, module))
+        self._since = time.monotonic()
+
+    def _row(self, trainer: lightning.Trainer, module: Training) -> dict[str, Any]:
+        return {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
-            "loss": f"{float(trainer.callback_metrics['loss_epoch']):.6g}",
+            "loss": f"{self._tally.loss / self._tally.lessons:.6g}",
             "validation": f"{module.score:.6g}",
             "lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.4g}",
-            "seconds": f"{time.monotonic() - self._start:.2f}",
+            "seconds": f"{self._seconds():.2f}",
             "skipped": module.skipped,
         }
-        earlier = [old for old in self.rows() if int(old["epoch"]) < trainer.current_epoch]
+
+    def _seconds(self) -> float:
+        return self._tally.seconds + time.monotonic() - self._since
+
+    def _write(self, row: dict[str, Any]) -> None:
+        earlier = [old for old in self.rows() if int(old["epoch"]) < row["epoch"]]
         text = io.StringIO()
         writer = csv.DictWriter(text, self.COLUMNS)
         writer.writeheader()
@@ -123,20 +139,18 @@ class History(lightning.Callback):
             return []
         return list(csv.DictReader(io.StringIO(self.path.read_text())))
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**asdict(self._tally), "seconds": self._seconds()}
 
-class Stopped(Exception):
-    """Training was asked to stop.
-
-    An exception, because Lightning's own `should_stop` ends the epoch as if it were whole, and
-    the checkpoint would say so.
-    """
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._tally = Tally(**state_dict)
 
 
 class Pulse(lightning.Callback):
-    """Tells the ledger how far training is, and stops it when asked to."""
+    """Tells the ledger how far training is."""
 
-    def __init__(self, beat: Beat, should_stop: Callable[[], bool]) -> None:
-        self.beat, self.should_stop = beat, should_stop
+    def __init__(self, beat: Beat, spread: Spread) -> None:
+        self.beat, self.spread = beat, spread
 
     def on_train_batch_end(
         self,
@@ -146,14 +160,14 @@ class Pulse(lightning.Callback):
         batch: Lesson,
         batch_idx: int,
     ) -> None:
-        per_epoch = int(trainer.num_training_batches)
-        epochs = int(trainer.max_epochs or 1)
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(module, Training)
+        per_epoch, epochs = self.spread.lessons, int(trainer.max_epochs or 1)
         self.beat(
             step=trainer.current_epoch * per_epoch + batch_idx + 1,
             total=epochs * per_epoch,
             # Not outputs["loss"]: Lightning has divided that by the number of accumulated regions.
-            loss=float(trainer.callback_metrics["loss_step"]),
+            loss=float(module.loss),
             epoch=f"{trainer.current_epoch + 1}/{epochs}",
         )
-        if self.should_stop():
-            raise Stopped

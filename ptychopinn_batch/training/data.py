@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import lightning
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -55,9 +56,12 @@ def _one_thread(worker: int) -> None:
 class RegionData(lightning.LightningDataModule):
     """Loaders whose order depends on nothing but the seed, the epoch and the rank."""
 
-    def __init__(self, train: Train, stores: list[ScanStore], seed: int) -> None:
+    def __init__(
+        self, train: Train, stores: list[ScanStore], seed: int, begin: Callable[[], tuple[int, int]]
+    ) -> None:
+        """`begin` is asked, once a checkpoint is read, for the epoch and how much of it is done."""
         super().__init__()
-        self.train_settings, self.stores, self.seed = train, stores, seed
+        self.train_settings, self.stores, self.seed, self.begin = train, stores, seed, begin
 
     def train_dataloader(self) -> DataLoader[Lesson]:
         assert self.trainer is not None
@@ -66,7 +70,7 @@ class RegionData(lightning.LightningDataModule):
         return DataLoader(
             Lessons(train, self.stores, self.seed),
             batch_size=None,
-            sampler=EpochSampler(train.regions_per_epoch, rank, world),
+            sampler=EpochSampler(train.regions_per_epoch, rank, world, self.begin()),
             num_workers=train.workers,
             worker_init_fn=_one_thread,
             prefetch_factor=4 if train.workers else None,
@@ -74,7 +78,10 @@ class RegionData(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Lesson]:
+        """Equally many regions for every rank, the last of them again where there are too few."""
         assert self.trainer is not None
+        rank, world = self.trainer.global_rank, self.trainer.world_size
         regions = ValidationRegions(self.train_settings, self.stores, self.seed)
-        share = np.arange(self.trainer.global_rank, len(regions), self.trainer.world_size)
-        return DataLoader(regions, batch_size=None, sampler=share.tolist())
+        turns = range(-(-len(regions) // world))
+        share = [min(turn * world + rank, len(regions) - 1) for turn in turns]
+        return DataLoader(regions, batch_size=None, sampler=share)

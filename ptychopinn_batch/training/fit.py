@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Callable
@@ -11,31 +12,38 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
+from hpc.ranks import Ranks
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
-from ptychopinn_batch.training.callbacks import (
-    Beat,
-    DurableCheckpoints,
-    GuardedWeights,
-    History,
-    Pulse,
-    Stopped,
-)
+from ptychopinn_batch.training.callbacks import Beat, GuardedWeights, History, Pulse
+from ptychopinn_batch.training.checkpoints import Checkpoints, DurableCheckpoints, Stopped
 from ptychopinn_batch.training.data import RegionData
 from ptychopinn_batch.training.module import Training
 from ptychopinn_batch.training.paths import TrainingPaths
+from ptychopinn_batch.training.processes import (
+    RankEnvironment,
+    joined,
+    own_device,
+    read_for_all,
+    strategy,
+)
+from ptychopinn_batch.training.spread import Spread
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training ended; scores are mean logarithms of the validation error."""
+    """How a training ended, the same on all ranks.
+
+    Scores are mean logarithms of the validation error; `advanced`: a later attempt goes on from a
+    place that is further than where this one began.
+    """
 
     complete: bool
+    advanced: bool
     first_score: float
     kept_score: float
     epochs: int
@@ -51,50 +59,77 @@ def fit(
     folder: Path,
     beat: Beat = lambda **_: None,
     should_stop: Callable[[], bool] = lambda: False,
+    ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
 ) -> Fitted:
     """Train a network in place and leave the weights to use in `TrainingPaths(folder).weights`.
 
-    Goes on from the last checkpoint in `folder`. Every epoch ends with a checkpoint; a training
-    that was stopped in between repeats that epoch, with the same result.
+    Goes on from the last checkpoint in `folder`, at the lesson where that was written. To be
+    called by every rank; the first one writes, and one that is asked to stop stops them all. The
+    network has the weights to use only where the training is complete.
     """
-    paths = TrainingPaths(folder)
+    paths, spread = TrainingPaths(folder), Spread.of(train, ranks.size)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(seed, verbose=False)
     module, guard = Training(network, train), GuardedWeights(paths.weights)
-    last = ModelCheckpoint(paths.checkpoints, filename="last", enable_version_counter=False)
-    callbacks = [guard, History(paths.history), Pulse(beat, should_stop), last]
+    checkpoints = Checkpoints(paths.last, spread, should_stop)
+    history, pulse = History(paths.history, spread), Pulse(beat, spread)
+    data = RegionData(train, stores, seed, checkpoints.begin)
     with warnings.catch_warnings():
         _quiet()
-        trainer = _trainer(train, callbacks, folder)
-        resume = paths.last if paths.last.exists() else None
-        with contextlib.suppress(Stopped):
-            trainer.fit(module, RegionData(train, stores, seed), ckpt_path=resume)
-    complete = trainer.current_epoch >= train.epochs
-    network.load_state_dict(torch.load(paths.weights, weights_only=True))
-    return Fitted(complete, guard.first, guard.kept, trainer.current_epoch, module.skipped)
+        trainer = _trainer(train, [guard, history, pulse, checkpoints], folder, ranks)
+        with joined(trainer):
+            _run(trainer, module, data, paths.last)
+            complete = checkpoints.saved.epoch >= train.epochs
+            if complete:
+                weights = io.BytesIO(read_for_all(paths.weights))
+                network.load_state_dict(torch.load(weights, weights_only=True))
+    return Fitted(
+        complete=complete,
+        advanced=checkpoints.saved > checkpoints.begun,
+        first_score=guard.first,
+        kept_score=guard.kept,
+        epochs=checkpoints.saved.epoch,
+        skipped=module.skipped,
+    )
 
 
-def _trainer(train: Train, callbacks: list[lightning.Callback], folder: Path) -> lightning.Trainer:
-    return lightning.Trainer(
+def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: Path) -> None:
+    """Until the end or until it is stopped, from the last checkpoint where there is one."""
+    resume = trainer.strategy.broadcast(last.exists())
+    if resume:  # else the weights of the checkpoint would pass for those before the training
+        trainer.num_sanity_val_steps = 0
+    with contextlib.suppress(Stopped):
+        trainer.fit(module, data, ckpt_path=last if resume else None)
+
+
+def _trainer(
+    train: Train, callbacks: list[lightning.Callback], folder: Path, ranks: Ranks
+) -> lightning.Trainer:
+    trainer = lightning.Trainer(
         accelerator="auto",
-        devices=train.devices,
-        num_nodes=train.nodes,
+        strategy=strategy(ranks, ranks_of_node=train.devices),
+        devices=own_device(ranks),
+        num_nodes=ranks.size,
         precision=PRECISIONS[train.precision],  # type: ignore[arg-type]
         max_epochs=train.epochs,
-        accumulate_grad_batches=train.accumulate,
+        accumulate_grad_batches=Spread.of(train, ranks.size).accumulate,
         gradient_clip_val=train.clip_norm,
         num_sanity_val_steps=-1,
         use_distributed_sampler=False,
         callbacks=callbacks,
-        plugins=[DurableCheckpoints()],
+        plugins=[RankEnvironment(ranks), DurableCheckpoints()],
         logger=False,
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    # Its handler of SIGTERM would broadcast from within, and end the training without a checkpoint.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 def _quiet() -> None:
     """Lightning's advice is about other programs: workers, logging intervals, sanity checks."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning.*")

@@ -76,16 +76,25 @@ class Lessons(Dataset[Lesson]):
 
 
 class EpochSampler(Sampler[LessonKey]):
-    """The lesson keys of this rank: over all ranks, each lesson of an epoch exactly once."""
+    """The lesson keys of this rank: over all ranks, each lesson of an epoch exactly once.
 
-    def __init__(self, count: int, rank: int, world: int) -> None:
-        self.count, self.rank, self.world, self.epoch = count, rank, world, 0
+    Ranks have equally many: where their number does not divide `count`, the epoch has a few more.
+    It begins at `begin`, an epoch and how many of its keys are left out.
+    """
+
+    def __init__(self, count: int, rank: int, world: int, begin: tuple[int, int] = (0, 0)) -> None:
+        self.lessons, self.rank, self.world = -(-count // world), rank, world
+        self.begin, self.epoch = begin, begin[0]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.count, self.world))
+        """Those of a whole epoch, which Lightning counts on from `begin`."""
+        return self.lessons
 
     def __iter__(self) -> Iterator[LessonKey]:
-        return ((self.epoch, number) for number in range(self.rank, self.count, self.world))
+        """The epoch is that of now: a loader asks for keys long before it needs them."""
+        epoch, (first_epoch, left_out) = self.epoch, self.begin
+        turns = range(left_out if epoch == first_epoch else 0, self.lessons)
+        return ((epoch, turn * self.world + self.rank) for turn in turns)

@@ -1,6 +1,7 @@
 """Entry points of the tests' tasks: tiny, and each with one way to behave."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,13 @@ def polite(context: TaskContext) -> None:
     raise Requeue("state saved")
 
 
+def stuck(context: TaskContext) -> None:
+    """Is asked to stop before it has got any further than where it began."""
+    while not context.should_stop():
+        time.sleep(0.01)
+    raise Requeue("nothing new to save", kept=False)
+
+
 def second_time(context: TaskContext) -> dict:
     """Asks to be run again until its attempt is the one in `at`."""
     trace(context, "begin")
@@ -95,6 +103,14 @@ def out_of_memory(context: TaskContext) -> None:
     raise MemoryError("Unable to allocate 3 TiB")
 
 
+class OutOfMemoryError(RuntimeError):
+    """What torch calls it where a GPU has too little."""
+
+
+def out_of_gpu_memory(context: TaskContext) -> None:
+    raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+
 def disk_full(context: TaskContext) -> None:
     try:
         raise OSError(errno.ENOSPC, "No space left on device", "object.zarr")
@@ -112,3 +128,26 @@ def dies(context: TaskContext) -> None:
 
 def no_json(context: TaskContext) -> dict:
     return {"array": object()}
+
+
+RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+def meets(context: TaskContext) -> dict:
+    """Every rank leaves what its environment says; the first one waits for them all."""
+    own = {name: os.environ.get(name) for name in RANKS}
+    folder = context.run.folder / "ranks"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{own['RANK']}.tmp").write_text(json.dumps(own))
+    (folder / f"{own['RANK']}.tmp").rename(folder / f"{own['RANK']}.json")
+    if own["RANK"] == "0":
+        for rank in range(int(own["WORLD_SIZE"])):
+            wait_for(folder / f"{rank}.json")
+    return {}
+
+
+def second_rank_fails(context: TaskContext) -> None:
+    """The first rank waits for the second, which never comes."""
+    if os.environ["RANK"] == "1":
+        raise ValueError("only I fail")
+    time.sleep(600)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpc.heartbeat import Heartbeat, HeartbeatWriter, read_heartbeat
+from hpc.memory import peak_mb
 
 
 class Clock:
@@ -93,6 +94,19 @@ def test_a_clock_that_is_set_back_does_not_silence_it(
     writer.beat(2, 9, {})
     assert beat(path).step == 2
     assert beat(path).remaining(clock.now) is None
+
+
+def test_every_heartbeat_tells_the_largest_memory_so_far(
+    writer: HeartbeatWriter, path: Path
+) -> None:
+    writer.beat(1, 2, {})
+    assert 1 < (beat(path).peak_mb or 0) <= peak_mb()
+
+
+def test_a_heartbeat_of_an_older_version_has_no_memory(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"attempt":1,"at":1.0,"step":1,"total":2,"first_step":0,"first_at":0.0}')
+    assert beat(path).peak_mb is None
 
 
 def test_figures_that_json_cannot_hold_are_kept_as_text(

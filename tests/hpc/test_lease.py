@@ -4,12 +4,15 @@ import getpass
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hpc.errors import LockedError
-from hpc.lease import Lease, Owner, current_user, holder
+from hpc.lease import EXPIRES_AFTER, Lease, Owner, current_user, holder
 from hpc.process import Process
 
 HOLD = """
@@ -84,3 +87,101 @@ def test_a_user_without_a_name_can_work_too(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert current_user() == "unknown"
+
+
+# Between hosts, whose file systems may not pass locks on
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The note of a process on another host, which has just renewed it; its lock is at "lock"."""
+    note = tmp_path / "lock.owner.json"
+    process = Process(host="login2", pid=77, started="x")
+    note.write_text(Owner(user="eve", process=process, since=time.time()).model_dump_json())
+    return note
+
+
+def age(note: Path, seconds: float) -> None:
+    """Have the note look as if it had not been renewed for so long."""
+    then = time.time() - seconds
+    os.utime(note, (then, then))
+
+
+def test_a_note_that_another_host_renews_keeps_everyone_out(elsewhere: Path) -> None:
+    lock, before = elsewhere.with_name("lock"), elsewhere.read_bytes()
+    for _ in range(2):  # the first try must not have broken it
+        with pytest.raises(LockedError) as error:
+            Lease(lock, "the run is worked on", across_hosts=True)
+        assert "the run is worked on by eve, pid 77 on login2" in str(error.value)
+        assert f"its claim expires after {EXPIRES_AFTER:.0f} s" in str(error.value)
+    assert elsewhere.read_bytes() == before
+
+
+def test_a_note_that_another_host_renews_no_more_has_expired(elsewhere: Path) -> None:
+    age(elsewhere, EXPIRES_AFTER + 1)
+    with Lease(elsewhere.with_name("lock"), "x", across_hosts=True):
+        owner = holder(elsewhere.with_name("lock"))
+        assert owner is not None
+        assert owner.process == Process.current()
+
+
+def test_a_note_of_another_host_is_of_no_weight_where_others_keep_order(elsewhere: Path) -> None:
+    with Lease(elsewhere.with_name("lock"), "x"):
+        assert "login2" not in elsewhere.read_text()
+
+
+def test_one_may_wait_until_another_host_has_ended(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpc.lease.LOOK_EVERY", 0.01)
+    threading.Timer(0.1, elsewhere.unlink).start()
+    Lease(elsewhere.with_name("lock"), "x", wait=60, across_hosts=True).release()
+
+
+def test_one_may_wait_in_vain_for_another_host(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpc.lease.LOOK_EVERY", 0.01)
+    with pytest.raises(LockedError, match="login2"):
+        Lease(elsewhere.with_name("lock"), "x", wait=0.05, across_hosts=True)
+
+
+def test_a_dead_owner_of_this_host_keeps_nobody_out(tmp_path: Path, dead_process: Process) -> None:
+    owner = Owner(user="eve", process=dead_process, since=time.time())
+    (tmp_path / "lock.owner.json").write_text(owner.model_dump_json())
+    Lease(tmp_path / "lock", "x", across_hosts=True).release()
+
+
+def test_a_torn_note_keeps_nobody_out(elsewhere: Path) -> None:
+    elsewhere.write_text('{"user": "eve", "proc')
+    Lease(elsewhere.with_name("lock"), "x", across_hosts=True).release()
+
+
+def test_whoever_holds_a_lock_renews_its_note_until_it_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("hpc.lease.RENEW_EVERY", 0.01)
+    note = tmp_path / "lock.owner.json"
+    lease = Lease(tmp_path / "lock", "x", across_hosts=True)
+    for _ in range(2):  # again and again
+        age(note, 1000)
+        eventually(lambda: time.time() - note.stat().st_mtime < 500)
+    lease.release()
+    assert not note.exists()
+    note.touch()
+    age(note, 1000)
+    time.sleep(0.1)
+    assert time.time() - note.stat().st_mtime > 500
+
+
+def test_a_note_that_somebody_has_removed_does_not_end_its_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., None]
+) -> None:
+    monkeypatch.setattr("hpc.lease.RENEW_EVERY", 0.01)
+    note = tmp_path / "lock.owner.json"
+    with Lease(tmp_path / "lock", "x", across_hosts=True):
+        note.unlink()
+        time.sleep(0.1)
+        note.touch()
+        age(note, 1000)
+        eventually(lambda: time.time() - note.stat().st_mtime < 500)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from hpc.ledger import TaskState
-from hpc.plan import check_graph, decide, differences
+from hpc.plan import Decision, check_graph, decide, differences, left_alone
 from hpc.process import Process
 from hpc.task import Task
 
@@ -85,6 +85,52 @@ def test_what_runs_is_waited_for(make: Make) -> None:
 def test_what_nobody_can_tell_is_never_run_again_on_a_guess(make: Make) -> None:
     state = TaskState(status="unknown", cause="a.jsonl:3: damaged")
     assert reason(make("a"), state) == ("wait", "unknown: a.jsonl:3: damaged")
+
+
+# What a batch system has
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "said"),
+    [
+        ("queued", None, "queued"),
+        ("queued", "in the queue (Priority)", "queued: in the queue (Priority)"),
+        ("requeued", "state saved", "requeued: state saved"),
+    ],
+)
+def test_what_a_batch_system_will_start_is_waited_for(
+    make: Make, status: str, cause: str | None, said: str
+) -> None:
+    task = make("a")
+    state = TaskState(status=status, key=task.key, attempt=1, cause=cause, batch="t0")
+    assert reason(task, state, task) == ("wait", said)
+
+
+def test_what_was_put_back_on_this_machine_runs_again(make: Make) -> None:
+    task = make("a")
+    state = TaskState(status="requeued", key=task.key, attempt=1)
+    assert reason(task, state, task)[0] == "run"
+
+
+@pytest.mark.parametrize("status", ["queued", "requeued"])
+def test_what_was_changed_while_it_was_queued_is_queued_anew(make: Make, status: str) -> None:
+    before, now = make("a", x=1), make("a", x=2)
+    state = TaskState(status=status, key=before.key, attempt=1, batch="t0")
+    assert reason(now, state, before) == ("run", "changed: x 1 -> 2")
+
+
+def test_what_was_changed_before_its_first_attempt_is_queued_anew(make: Make) -> None:
+    state = TaskState(status="queued", key="other", batch="t0")
+    assert reason(make("a"), state)[0] == "run"
+
+
+def test_what_nobody_asks_for_is_left_as_it_is(make: Make) -> None:
+    task = make("a")
+    run = Decision(task=task, action="run", reason="failed: boom")
+    assert left_alone(run) == Decision(task=task, action="skip", reason="left as it is")
+    for action in ("skip", "wait"):
+        other = Decision(task=task, action=action, reason="x")
+        assert left_alone(other) == other
 
 
 # Outputs that are gone

@@ -1,6 +1,7 @@
 """Status: the whole run at a glance, from files alone."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,8 @@ import pytest
 from hpc.errors import StateError, UserError
 from hpc.heartbeat import HeartbeatWriter
 from hpc.lease import Lease
-from hpc.ledger import Blocked, CancelAsked, append
+from hpc.ledger import Blocked, CancelAsked, Status, append
+from hpc.memory import peak_mb
 from hpc.paths import RunPaths
 from hpc.process import Process
 from hpc.status import Row, RunStatus, StatusReader, estimate, read_status
@@ -210,6 +212,104 @@ def test_what_is_left_is_shared_by_those_that_run() -> None:
 def test_a_running_task_that_knows_its_end_speaks_for_those_that_wait() -> None:
     given = rows(("train", "running", 30.0, 10.0), ("train", "pending", None, None))
     assert estimate(given) == pytest.approx(10 + 40)
+
+
+# What is used of what was asked for
+
+
+def test_a_row_says_what_was_asked_for_and_used(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = make("a", seconds=100, mem_gb=2)
+    submit(run, [task])
+    found = row(read_status(run), "a")
+    assert (found.mem_gb, found.time_limit, found.peak_mb) == (2, 100, None)
+    assert (found.memory_share, found.time_share) == (None, None)
+    pretend(task, "done", peak_mb=500.0)
+    found = row(read_status(run), "a")
+    assert (found.peak_mb, found.memory_share) == (500, 0.25)
+    assert found.time_share == pytest.approx((found.seconds or 0) / 100)
+
+
+def test_a_running_task_tells_its_memory_by_its_heartbeat(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = make("a")
+    submit(run, [task])
+    pretend(task, None)
+    assert row(read_status(run), "a").peak_mb is None
+    HeartbeatWriter(run.heartbeat("a"), 1).beat(1, 2, {})
+    assert row(read_status(run), "a").peak_mb == pytest.approx(peak_mb(), rel=0.2)
+
+
+def test_memory_on_a_node_is_that_of_all_its_processes(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    task = make("a", mem_gb=2)
+    four = task.resources.model_copy(update={"tasks_per_node": 4, "nodes": 2})
+    submit(run, [task.model_copy(update={"resources": four})])
+    pretend(task, "done", peak_mb=250.0)
+    found = row(read_status(run), "a")
+    assert (found.peak_mb, found.memory_share) == (1000, 0.5)
+
+
+def test_a_plan_of_an_older_version_says_nothing_of_what_was_asked(
+    run: RunPaths, make: Make
+) -> None:
+    submit(run, [make("a")])
+    plan = json.loads(run.plan.read_text())
+    del plan["tasks"][0]["resources"]
+    run.plan.write_text(json.dumps(plan))
+    found = row(read_status(run), "a")
+    assert (found.mem_gb, found.time_limit, found.memory_share) == (None, None, None)
+
+
+# The whole run
+
+
+def test_it_says_when_the_run_was_submitted_and_last_changed(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    submit(run, [make("a")])
+    status = read_status(run)
+    assert status.submitted == status.changed == pytest.approx(run.plan.stat().st_mtime)
+    pretend(make("a"), None)
+    os.utime(run.ledger("a"), (2e9, 2e9))
+    status = read_status(run)
+    assert (status.changed, status.submitted) == (2e9, pytest.approx(run.plan.stat().st_mtime))
+
+
+def test_the_part_done_counts_every_task_the_same() -> None:
+    given = [
+        Row(id="a", stage="s", status="done", progress=1.0),
+        Row(id="b", stage="s", status="running", progress=0.5),
+        Row(id="c", stage="s", status="failed"),
+    ]
+    assert whole(given).progress == pytest.approx(0.5)
+    assert whole([]).progress == 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "submitter", "batch", "still"),
+    [
+        ("pending", None, None, True),
+        ("requeued", None, None, True),
+        ("pending", "eve", None, False),
+        ("queued", None, "t1", False),
+        ("running", None, None, False),
+        ("done", None, None, False),
+        ("failed", None, "t1", False),
+    ],
+)
+def test_a_run_stands_still_when_nobody_has_what_is_left(
+    status: Status, submitter: str | None, batch: str | None, still: bool
+) -> None:
+    given = [Row(id="a", stage="s", status=status, batch=batch)]
+    assert whole(given, submitter).stands_still == still
+
+
+def whole(rows: list[Row], submitter: str | None = None) -> RunStatus:
+    return RunStatus(run="demo", at=0.0, submitter=submitter, rows=tuple(rows))
 
 
 def test_a_run_whose_ledgers_were_removed_has_everything_to_do(run: RunPaths, make: Make) -> None:

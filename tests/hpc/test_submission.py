@@ -77,6 +77,47 @@ def test_new_extras_reach_the_worker_though_they_are_no_change(
     assert read_json(run.task("a"), Task).extras == {"path": "/elsewhere"}
 
 
+# Some tasks only
+
+
+def test_with_only_some_tasks_the_others_are_left_as_they_are(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    tasks = [make(name) for name in ("done", "failed", "new", "wanted")]
+    pretend(tasks[0])
+    pretend(tasks[1], "failed", cause="boom")
+    submission = plan_run(run, tasks, only=["wanted", "done"])
+    assert [(d.action, d.reason) for d in submission.decisions] == [
+        ("skip", "done"),
+        ("skip", "left as it is"),
+        ("skip", "left as it is"),
+        ("run", "new"),
+    ]
+    record_submission(run, submission)
+    assert read_state(run, "failed").status == "failed"
+    assert [t.id for t in read_json(run.plan, RunPlan).tasks] == [t.id for t in tasks]
+    assert not run.task("new").exists()
+
+
+def test_with_none_wanted_nothing_runs(run: RunPaths, make: Make) -> None:
+    assert plan_run(run, [make("a")], only=[]).of("run") == []
+
+
+# What runs while its settings change
+
+
+def test_whoever_starts_a_running_task_next_does_so_with_its_new_settings(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    pretend(make("a", steps=8), None)  # it runs
+    new = make("a", steps=16)
+    submission = plan_run(run, [new])
+    record_submission(run, submission)
+    assert submission.decisions[0].action == "wait"
+    assert read_json(run.task("a"), Task) == new
+    assert read_state(run, "a").key == make("a", steps=8).key  # nothing is said of the attempt
+
+
 # Outputs that are gone
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -13,9 +14,11 @@ from hpc.heartbeat import read_heartbeat
 from hpc.lease import Lease
 from hpc.ledger import CancelAsked, Ended, Started, TaskState, append, read_entries, read_state
 from hpc.paths import RunPaths
-from hpc.task import Task
+from hpc.process import this_host
+from hpc.ranks import Ranks
 from hpc.stopwish import StopWish
-from hpc.worker import Exit, Requeue, TaskContext, run_task
+from hpc.task import Task
+from hpc.worker import Exit, Requeue, TaskContext, follow_task, run_task
 
 Make = Callable[..., Task]
 
@@ -172,6 +175,145 @@ def test_entry_points_and_worker_mean_the_same_requeue() -> None:
     assert Requeue.__module__ == TaskContext.__module__ == "hpc.context"
 
 
+# Faults
+
+
+def test_too_little_memory_is_a_fault(attempt: Attempt) -> None:
+    _, state = attempt("out_of_memory")
+    assert (state.status, state.fault) == ("failed", "memory")
+
+
+def test_too_little_memory_of_a_gpu_is_none_for_more_of_it_is_not_for_the_asking(
+    attempt: Attempt,
+) -> None:
+    _, state = attempt("out_of_gpu_memory")
+    assert (state.status, state.fault) == ("failed", None)
+    assert (state.cause or "").startswith("out of memory: CUDA out of memory")
+
+
+@pytest.mark.parametrize("entry", ["value_error", "user_error", "disk_full", "leaves"])
+def test_an_error_is_no_fault(attempt: Attempt, entry: str) -> None:
+    assert attempt(entry)[1].fault is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault", "exit_status", "outcome"),
+    [
+        ("polite", "time", Exit.REQUEUED, "requeued"),
+        ("polite", "preemption", Exit.REQUEUED, "requeued"),
+        ("polite", None, Exit.REQUEUED, "requeued"),
+        ("stuck", "time", Exit.FAILED, "timed_out"),
+        ("stuck", "preemption", Exit.REQUEUED, "requeued"),
+        ("stuck", None, Exit.REQUEUED, "requeued"),
+    ],
+)
+def test_who_runs_out_of_time_goes_on_only_if_progress_was_kept(
+    run: RunPaths,
+    make: Make,
+    entry: str,
+    fault: str | None,
+    exit_status: Exit,
+    outcome: str,
+) -> None:
+    write(run, make("a", entry))
+    done = run_task(run, "a", stop=lambda: True, fault_of=lambda task, seconds: fault)
+    state = read_state(run, "a")
+    assert (done, state.status, state.fault) == (exit_status, outcome, fault)
+
+
+def test_what_ends_in_time_has_no_fault_whatever_a_stop_would_have_meant(
+    run: RunPaths, make: Make
+) -> None:
+    write(run, make("a"))
+    run_task(run, "a", fault_of=lambda task, seconds: "time")
+    assert read_state(run, "a").fault is None
+
+
+@pytest.mark.parametrize(("seconds", "fault"), [(1, "time"), (3600, None)])
+def test_a_stop_when_the_time_is_up_is_due_to_the_time(
+    run: RunPaths,
+    make: Make,
+    eventually: Callable[..., None],
+    seconds: float,
+    fault: str | None,
+) -> None:
+    write(run, make("a", "polite", seconds=seconds))
+    worker = start(run)
+    eventually((run.folder / "trace.txt").exists)
+    worker.terminate()
+    assert worker.wait() == Exit.REQUEUED
+    assert read_state(run, "a").fault == fault
+
+
+@pytest.mark.parametrize("entry", ["noop", "value_error", "second_time"])
+def test_every_end_tells_how_much_memory_was_taken(attempt: Attempt, entry: str) -> None:
+    _, state = attempt(entry, at=2)
+    assert state.peak_mb is not None
+    assert 1 < state.peak_mb < 100_000
+
+
+# Ranks but the first
+
+SECOND = Ranks(rank=1, size=2)
+
+
+def test_a_rank_that_fails_is_recorded_in_the_place_of_the_first(
+    run: RunPaths, make: Make, pretend: Callable[..., None]
+) -> None:
+    pretend(make("a", "out_of_memory"), None)
+    assert follow_task(run, "a", SECOND) == Exit.FAILED
+    state = read_state(run, "a")
+    assert (state.status, state.attempt, state.fault) == ("failed", 1, "memory")
+    assert state.cause == f"rank 1 on {this_host()}: out of memory: Unable to allocate 3 TiB"
+    assert state.error == "MemoryError"
+
+
+def test_the_first_rank_that_fails_because_of_it_does_not_hide_the_cause(
+    run: RunPaths, make: Make, pretend: Callable[..., None]
+) -> None:
+    pretend(make("a", "value_error"), None)
+    follow_task(run, "a", SECOND)
+    append(run.ledger("a"), Ended(attempt=1, outcome="failed", cause="Connection reset by peer"))
+    assert (read_state(run, "a").cause or "").endswith("ValueError: the frames do not fit")
+
+
+@pytest.mark.parametrize("entry", ["noop", "polite"])
+def test_a_rank_that_ends_as_it_should_says_nothing(
+    run: RunPaths, make: Make, pretend: Callable[..., None], entry: str
+) -> None:
+    pretend(make("a", entry), None)
+    assert follow_task(run, "a", SECOND, stop=lambda: True) == Exit.DONE
+    assert [type(entry) for entry in read_entries(run.ledger("a"))] == [Started]
+
+
+def test_a_rank_that_fails_at_once_waits_for_the_first_to_have_begun(
+    run: RunPaths, make: Make, pretend: Callable[..., None]
+) -> None:
+    task = make("a", "value_error")
+    write(run, task)
+    threading.Timer(0.3, pretend, (task, None)).start()
+    assert follow_task(run, "a", SECOND) == Exit.FAILED
+    assert read_state(run, "a").status == "failed"
+
+
+def test_a_rank_whose_first_one_never_begins_records_nothing(
+    run: RunPaths, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpc.worker.FIRST_RANK_WAIT", 0.1)
+    write(run, make("a", "value_error"))
+    assert follow_task(run, "a", SECOND) == Exit.FAILED
+    assert read_entries(run.ledger("a")) == []
+
+
+def test_only_the_first_rank_has_a_heartbeat(
+    run: RunPaths, make: Make, pretend: Callable[..., None]
+) -> None:
+    pretend(make("a", "counting"), None)
+    (run.folder / "gate").touch()
+    follow_task(run, "a", SECOND)
+    assert read_heartbeat(run.heartbeat("a")) is None
+
+
 # As a process
 
 
@@ -270,6 +412,20 @@ def test_the_wish_to_stop_is_remembered(
     wish = StopWish(run.ledger("a"))
     assert not wish()
     wish.asked = True
+    assert wish()
+
+
+def test_a_signal_that_comes_during_the_look_at_the_ledger_is_not_lost(
+    run: RunPaths, make: Make, pretend: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(make("a"), None)
+    wish = StopWish(run.ledger("a"))
+
+    def read_while_a_signal_comes(path: object) -> list[Started]:
+        wish.asked = True
+        return []
+
+    monkeypatch.setattr("hpc.stopwish.read_entries", read_while_a_signal_comes)
     assert wish()
 
 

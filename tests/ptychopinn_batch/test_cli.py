@@ -14,6 +14,7 @@ import pytest
 from hpc.fsio import write_atomic
 from hpc.ledger import read_state
 from hpc.paths import RunPaths
+from hpc.submission import read_plan
 from ptychopinn_batch.cli import COMMANDS
 from ptychopinn_batch.specfile import load_spec
 from ptychopinn_batch.stages.params import StageParams
@@ -297,14 +298,17 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(call):
 def test_limits_reach_the_executor(prints, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "ptychopinn_batch.commands.submit._run", lambda job, executor: seen.append(executor) or 0
+        "ptychopinn_batch.commands.submit.carry_out",
+        lambda work, executor, **_: seen.append(executor) or 0,
     )
-    prints("submit", "two.yaml", "--parallel", "3", "--set", "resources.infer.array_parallelism=5")
+    limits = ("--set", "resources.infer.array_parallelism=5", "--set", "retry.memory=7")
+    prints("submit", "two.yaml", "--parallel", "3", *limits)
     (executor,) = seen
     assert executor.room.tasks == 3
     assert executor.stage_limits == {
         "prepare": 8, "train": 4, "infer": 5, "finalize": 8, "package": 8
     }  # fmt: skip
+    assert executor.retry.memory == 7
 
 
 def test_a_pretraining_has_a_model_for_its_result(prints, folder):
@@ -465,7 +469,13 @@ def test_a_killed_submit_leaves_its_worker_to_the_next_one(prints):
     submit.communicate(timeout=60)
     assert "its tasks go on" in prints("status", "two")
     again = process("submit", "two.yaml")
-    until(lambda: "Worked on by" in prints("status", "two"))
+    planned = RunPaths(Path("runs"), "two")
+    until(
+        lambda: (
+            {task.id: task for task in read_plan(planned).tasks}["train-default"].action == "wait"
+        )
+    )
+    assert "Worked on by" in prints("status", "two")
     assert attempts()["train-default"] == 1
     behave("train-default", "be good")
     worker = read_state(RunPaths(Path("runs"), "two"), "train-default").pid

@@ -248,6 +248,7 @@ NEUTRAL = (
     "train.workers",
     "infer.tiles_per_task",
     "resources.",
+    "retry.",
 )
 """Keys that decide no result; with so few tiles that one task takes all of them."""
 

@@ -1,0 +1,1 @@
+"""A throw-away SLURM cluster on one machine: real daemons, several nodes, no systemd."""

@@ -1,0 +1,59 @@
+"""What tests of training share: a tiny network, few regions, and what a training left behind."""
+
+import csv
+
+import pytest
+import torch
+
+from ptychopinn_batch.jobspec import UnrolledSettings
+from ptychopinn_batch.networks.unrolled import Unrolled
+from ptychopinn_batch.training.paths import TrainingPaths
+
+STATE = (
+    "epoch",
+    "global_step",
+    "state_dict",
+    "optimizer_states",
+    "lr_schedulers",
+    "skipped",
+    "place",
+)
+
+
+@pytest.fixture
+def new_network():
+    def make():
+        torch.manual_seed(0)
+        return Unrolled(UnrolledSettings(width=4, hidden=2, depth=2))
+
+    return make
+
+
+@pytest.fixture
+def remains():
+    """Everything a training left that a later step depends on, as flat names and values."""
+
+    def read(folder):
+        paths = TrainingPaths(folder)
+        last = torch.load(paths.last, weights_only=True)
+        rows = list(csv.DictReader(paths.history.read_text().splitlines()))
+        history = [{key: row[key] for key in row if key != "seconds"} for row in rows]
+        kept = {
+            **{key: last[key] for key in STATE},
+            "guard": last["callbacks"]["GuardedWeights"],
+            "weights": torch.load(paths.weights, weights_only=True),
+            "history": history,
+        }
+        return dict(flat(kept))
+
+    return read
+
+
+def flat(value, name=""):
+    """Leaves of nested dictionaries and lists, tensors as bytes: equal means equal in every bit."""
+    if isinstance(value, dict | list | tuple):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from flat(inner, f"{name}.{key}")
+    else:
+        yield name, value.numpy().tobytes() if isinstance(value, torch.Tensor) else value
