@@ -76,6 +76,7 @@ class RunStatus(Record):
     rows: tuple[Row, ...]
     submitted: float | None = None  # last time, in seconds since 1970
     changed: float | None = None  # when the last record was written
+    trouble: str | None = None  # why a batch system could not be asked: all is as it was recorded
 
     @computed_field  # type: ignore[prop-decorator]
     @property

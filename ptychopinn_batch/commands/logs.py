@@ -10,7 +10,7 @@ import click
 
 from hpc.ledger import UNFINISHED
 from hpc.paths import RunPaths
-from hpc.slurm.status import cluster_reader
+from hpc.slurm.status import ClusterReader
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.follow import Follower
 from ptychopinn_batch.commands.logfiles import end_of, log_files
@@ -56,7 +56,7 @@ def logs(
     if follow:
         _follow(paths, chosen, lines)
         return
-    rows = cluster_reader(paths).read().rows
+    rows = ClusterReader(paths).read().rows
     wanted = [row for row in rows if not chosen or row.id in chosen]
     if failed:
         wanted = [row for row in wanted if row.status in FAILED]
@@ -113,7 +113,7 @@ def _listed(names: Sequence[str]) -> str:
 def _follow(run: RunPaths, chosen: Sequence[str], lines: int | None) -> None:
     follower = Follower(run, chosen, lines, partial(click.echo, nl=False))
     first = True
-    for found in looks(cluster_reader(run), INTERVAL, partial(is_looked_after, run)):
+    for found in looks(ClusterReader(run), INTERVAL, partial(is_looked_after, run)):
         follower.update(found)
         left = [row for row in found.rows if row.status in UNFINISHED and _is_in(row, chosen)]
         if chosen and not left:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hpc.paths import RunPaths
-from hpc.slurm.status import cluster_reader
+from hpc.slurm.status import ClusterReader
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.advice import advice
 from ptychopinn_batch.commands.onlook import is_looked_after
@@ -41,7 +41,7 @@ def status(run: str, runs: Path, show_all: bool, as_json: bool) -> None:
     Example: ptychopinn-batch status fly64
     """
     paths = find_run(run, runs)
-    found = cluster_reader(paths).read()
+    found = ClusterReader(paths).read()
     click.echo(found.to_json() if as_json else "\n".join(_lines(paths, found, show_all)))
 
 

@@ -124,6 +124,8 @@ def outlook(found: RunStatus, *, looked_after: bool = False) -> str:
     `looked_after`: a batch system has a job that hands over what is left.
     """
     left = f", about {duration(found.eta)} left" if found.eta else ""
+    if found.trouble is not None:
+        return f"SLURM could not be asked, so this is what was recorded last: {found.trouble}"
     if found.is_done:
         return "Everything is done."
     if found.submitter is not None:

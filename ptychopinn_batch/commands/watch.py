@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from hpc.slurm.status import cluster_reader
+from hpc.slurm.status import ClusterReader
 from hpc.status import RunStatus
 from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.onlook import is_looked_after, looks
@@ -39,7 +39,7 @@ def watch(run: str, runs: Path, interval: int, once: bool) -> int:
     Example: ptychopinn-batch watch fly64
     """
     paths = find_run(run, runs)
-    reader = cluster_reader(paths)
+    reader = ClusterReader(paths)
     if once:
         return _show_once(reader.read())
     return watch_all(looks(reader, interval, partial(is_looked_after, paths)))

@@ -20,7 +20,7 @@ from hpc.executors.slurm import SlurmExecutor, SlurmHandle
 from hpc.paths import RunPaths
 from hpc.settings import Settings
 from hpc.slurm.client import Slurm
-from hpc.slurm.status import cluster_reader
+from hpc.slurm.status import ClusterReader
 from hpc.status import RunStatus
 from hpc.task import Task
 from ptychopinn_batch.cli import Exit
@@ -108,7 +108,7 @@ def _later(trouble: str | None, count: int) -> str:
 
 def _watch(work: Work, handle: Handle) -> None:
     """Advance the work until it is over, and show how it goes."""
-    reader, looked = cluster_reader(work.run), time.monotonic()
+    reader, looked = ClusterReader(work.run), time.monotonic()
     with _telling_of_interrupts(handle), watcher(sys.stdout) as show:
         show.update(reader.read())
         while not handle.poll():
@@ -133,7 +133,7 @@ def _telling_of_interrupts(handle: Handle) -> Iterator[None]:
 
 def _end(work: Work, seconds: float | None) -> int:
     """Tell what has come of it; `seconds` is None when there was nothing to do."""
-    status = cluster_reader(work.run).read()
+    status = ClusterReader(work.run).read()
     if seconds is None:
         click.echo(f"Nothing to do: all {plural(len(work.tasks), 'task')} are done.")
     for line in results(work.run, work.tasks):
