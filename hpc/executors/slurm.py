@@ -88,7 +88,15 @@ class SlurmExecutor:
         tasks = submission.of("run")
         under_way = [t.id for t in submission.of("wait") if submission.states[t.id].status in LIVE]
         live = [batch for batch in seen.live_batches if batch.tasks]
-        wave = send(run, tasks, self._settings, self.slurm, under_way=under_way, live=live)
+        wave = send(
+            run,
+            tasks,
+            self._settings,
+            self.slurm,
+            under_way=under_way,
+            live=live,
+            unguarded=bool(live) and len(live) == len(seen.live_batches),
+        )
         if tasks and not wave.jobs:
             why = wave.trouble or "the queue has no room for them (max_jobs of the profile)"
             mend = "Mend it, then submit again; nothing was handed over"

@@ -96,7 +96,8 @@ class _Scripts(SlurmExecutor):
 
 
 def _script(run: RunPaths, parameters: dict[str, Any], command: str, count: int | None) -> str:
-    return _Scripts(run.slurm_log_folder, **parameters).text(command, count)
+    folder = Path(str(run.slurm_log_folder).replace("%", "%%"))  # SLURM takes % for a pattern
+    return _Scripts(folder, **parameters).text(command, count)
 
 
 def _common(

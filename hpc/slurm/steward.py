@@ -22,7 +22,7 @@ from hpc.settings import Settings, read_settings
 from hpc.slurm.client import Slurm
 from hpc.slurm.observe import LIVE, Observation, observe, record
 from hpc.slurm.wave import Again, Wave, send
-from hpc.submission import RunPlan, read_plan
+from hpc.submission import PlannedTask, RunPlan, read_plan
 from hpc.task import Task
 
 __all__ = ["due", "look_after", "main"]
@@ -73,7 +73,7 @@ def due(plan: RunPlan, states: Mapping[str, TaskState], again: Mapping[str, Agai
     """The tasks to be handed over now, in plan order: all that they need is done or on its way.
 
     Those are the tasks in `again`, those that wait or are blocked, and those that ran with settings
-    which have been changed since; none that the user has left alone or cancelled. Pure.
+    which have been changed since, unless the user has cancelled them. Pure.
     """
     good: set[str] = set()
     chosen: list[str] = []
@@ -81,18 +81,19 @@ def due(plan: RunPlan, states: Mapping[str, TaskState], again: Mapping[str, Agai
         state = states[task.id]
         if state.done_key == task.key or state.status in LIVE:
             good.add(task.id)
-        elif task.action == "skip" or not good.issuperset(task.needs):
-            continue
-        elif task.id in again or _waits(state, task.key):
+        elif good.issuperset(task.needs) and _is_due(task, state, task.id in again):
             good.add(task.id)
             chosen.append(task.id)
     return chosen
 
 
-def _waits(state: TaskState, key: str) -> bool:
-    changed = state.key is not None and state.key != key
-    over = state.status not in ("unknown", "cancelled")
-    return state.status in ("pending", "blocked") or (changed and over)
+def _is_due(task: PlannedTask, state: TaskState, again: bool) -> bool:
+    changed = state.key is not None and state.key != task.key
+    if task.action == "skip":  # the user left it alone: what was handed over before goes on
+        return not changed and (again or state.status == "blocked")
+    if changed and state.status not in ("unknown", "cancelled"):
+        return True
+    return again or state.status in ("pending", "blocked")
 
 
 def _settled(run: RunPaths, plan: RunPlan, slurm: Slurm) -> Observation:

@@ -56,10 +56,12 @@ def send(
     under_way: Iterable[str] = (),
     live: Sequence[Batch] = (),
     again: Mapping[str, Again] | None = None,
+    unguarded: bool = False,
 ) -> Wave:
     """Hand over tasks, every need before its task; the caller holds the lock of the run.
 
-    `under_way` are tasks that SLURM has already, in the batches `live`.
+    `under_way` are tasks that SLURM has already, in the batches `live`; `unguarded` when no steward
+    is behind these, since their submitter was killed.
     """
     sender = _Sender(run, settings, slurm, read_batches(run), again or {})
     tasks, later = _as_many_as_fit(tasks, settings, live)
@@ -76,7 +78,7 @@ def send(
         if not sender.send_array(array, tokens, wave):
             wave.left[:0] = [task for rest in arrays[number:] for task in rest.tasks]
             break
-    if wave.jobs:
+    if wave.jobs or unguarded:
         sender.send_steward(live, wave)
     return wave
 

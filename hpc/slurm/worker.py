@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpc.fsio import read_json
-from hpc.ledger import Blocked, Ended, Fault, TaskState, append, folded_state, read_entries
+from hpc.ledger import Blocked, Ended, Entry, Fault, TaskState, append, folded_state, read_entries
 from hpc.paths import RunPaths
 from hpc.process import this_host
 from hpc.ranks import Ranks
@@ -117,8 +117,10 @@ def _first_rank(job: Job, stop: StopWish) -> int:
     settings = read_settings(job.run)
     state = folded_state(job.ledger)
     if state.status == "running":
-        append(job.ledger, _death(job, state))
-        if _is_given_up(job, settings):
+        end = _death(job, state)
+        given_up = _given_up(job, settings, [*read_entries(job.ledger), end])
+        append(job.ledger, end.model_copy(update={"cause": given_up}) if given_up else end)
+        if given_up:
             return Exit.FAILED
     if this_host() in shunned_nodes(read_entries(job.ledger)):
         return _go_elsewhere(job)
@@ -162,23 +164,24 @@ def _go_elsewhere(job: Job) -> int:
 
 def _requeue(job: Job, settings: Settings) -> int:
     """Put the job back in the queue, if that is for us to do and its tries are not used up."""
-    if _is_given_up(job, settings):
+    given_up = _given_up(job, settings, read_entries(job.ledger))
+    if given_up:
+        attempt = folded_state(job.ledger).attempt
+        append(job.ledger, Ended(attempt=attempt, outcome="failed", cause=given_up))
         return Exit.FAILED
-    if folded_state(job.ledger).status == "requeued" and _is_ours(job):
-        job.slurm.requeue(job.id)
+    try:
+        if folded_state(job.ledger).status == "requeued" and _is_ours(job):
+            job.slurm.requeue(job.id)
+    except SlurmError as error:  # the steward does it
+        print(f"{job.task_id} could not be put back in the queue: {error}", file=sys.stderr)
     return Exit.REQUEUED
 
 
-def _is_given_up(job: Job, settings: Settings) -> bool:
-    """Whether the task has been tried too often; then that is recorded."""
+def _given_up(job: Job, settings: Settings, entries: Sequence[Entry]) -> str | None:
+    """Why the task is not tried again, by all its records; None where it is."""
     asked = read_json(job.run.task(job.task_id), Task).resources
-    entries = read_entries(job.ledger)
     advice = advise(entries, asked, settings.retry, settings.profile.limits(job.batch.stage))
-    if advice is None or advice.again:
-        return False
-    attempt = folded_state(job.ledger).attempt
-    append(job.ledger, Ended(attempt=attempt, outcome="failed", cause=advice.cause))
-    return True
+    return None if advice is None or advice.again else advice.cause
 
 
 def _is_ours(job: Job) -> bool:

@@ -302,7 +302,8 @@ def test_a_task_that_saves_its_state_when_its_time_is_up_goes_on_later(
     single: Executor, run: RunPaths, make: Make, eventually: Callable[..., None]
 ) -> None:
     task = make("a", "polite", seconds=1)
-    with single.submit(run, [task]) as handle:
+    patient = replace(single, grace=30.0)  # to begin may take longer than the task may
+    with patient.submit(run, [task]) as handle:
 
         def second_attempt() -> bool:
             handle.poll()
