@@ -87,6 +87,6 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def pass_by() -> None:
         monkeypatch.setattr("hpc.slurm.observe.VOID_AFTER", -1.0)
-        monkeypatch.setattr("hpc.slurm.observe.LOST_AFTER", -1.0)
+        monkeypatch.setattr("hpc.slurm.judge.LOST_AFTER", -1.0)
 
     return pass_by

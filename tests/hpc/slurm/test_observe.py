@@ -32,7 +32,8 @@ from hpc.process import Process
 from hpc.resources import Resources
 from hpc.slurm.batches import Accepted, Batch, Batches, Void, read_batches
 from hpc.slurm.client import SlurmError
-from hpc.slurm.observe import Observation, Sight, judge, observe, record
+from hpc.slurm.judge import Sight, judge
+from hpc.slurm.observe import Observation, observe, record
 from hpc.slurm.states import OVER, RUNNING, WAITING, Report
 from hpc.task import Task
 
