@@ -297,7 +297,7 @@ def _check_all_ours(run: RunPaths, submission: Submission) -> None:
         state = submission.states[task.id]
         if state.batch is not None and state.status in UNFINISHED:
             what = f"SLURM has tasks of this run ({task.id} {state.status})"
-            mend = "Wait for them, or cancel the run first"
+            mend = "Name the profile or executor it was submitted with, or cancel the run first"
             raise UserError(what, where=f"run {run.name}", mend=mend)
 
 

@@ -6,6 +6,7 @@ the job's name, so that a batch whose job id was never recorded is found again i
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from hpc.errors import StateError
 from hpc.fsio import append_line, numbered_lines, read_json, write_atomic
 from hpc.paths import RunPaths
-from hpc.record import Record, explain
+from hpc.record import Record
 from hpc.resources import Resources
 
 __all__ = ["Batch", "Batches", "Fate", "new_token", "read_batches"]
@@ -116,25 +117,25 @@ def new_token() -> str:
 
 
 def read_batches(run: RunPaths, tokens: Iterable[str] | None = None) -> Batches:
-    """The batches of a run: all, or those of these tokens."""
+    """The batches of a run: all, or those of these tokens.
+
+    One whose file is damaged or gone is left out: its job is still known.
+    """
     if tokens is None:
         tokens = [path.stem for path in sorted(run.batch_folder.glob("*.json"))]
-    known = {token: read_json(run.batch(token), Batch) for token in tokens}
+    known: dict[str, Batch] = {}
+    for token in tokens:
+        with contextlib.suppress(StateError):
+            known[token] = read_json(run.batch(token), Batch)
     return Batches(run, known, _read_fates(run))
 
 
 def _read_fates(run: RunPaths) -> dict[str, Fate]:
-    try:
-        lines = numbered_lines(run.batch_fates)
-    except FileNotFoundError:
-        return {}
+    """What is recorded; a damaged line counts for nothing, for a job is also found by its name."""
     fates: dict[str, Fate] = {}
-    for number, line in lines:
-        try:
-            fate = _fate.validate_json(line)
-        except ValidationError as error:
-            what = f"this record is damaged ({explain(error)})"
-            mend = "Look at the line; it tells which job a batch of tasks has become"
-            raise StateError(what, where=f"{run.batch_fates}:{number}", mend=mend) from None
-        fates[fate.token] = fate
+    with contextlib.suppress(FileNotFoundError):
+        for _, line in numbered_lines(run.batch_fates):
+            with contextlib.suppress(ValidationError):
+                fate = _fate.validate_json(line)
+                fates[fate.token] = fate
     return fates

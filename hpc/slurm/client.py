@@ -48,6 +48,7 @@ class SlurmError(HpcError):
         super().__init__(f"{command}: {said or 'failed without a word'}")
         self.said = said
         self.busy = busy or any(word in said for word in _BUSY)
+        self.no_accounting = "accounting storage is disabled" in said  # there never is an answer
 
 
 class Slurm:

@@ -34,6 +34,7 @@ class Sight:
     batch: Batch
     void: bool = False
     lost: tuple[str, ...] = ()
+    said: str = ""  # last, by a job whose worker never began
 
 
 def judge(state: TaskState, sight: Sight) -> tuple[TaskState, tuple[Entry, ...]]:
@@ -103,14 +104,15 @@ def _ended(state: TaskState, report: Report, sight: Sight) -> Ended:
         case "PREEMPTED":
             cause = "pushed out by a more important job"
             return Ended(attempt=attempt, outcome="killed", fault="preemption", cause=cause)
-    return _silent(state, report)
+    return _silent(state, report, sight.said)
 
 
-def _silent(state: TaskState, report: Report) -> Ended:
+def _silent(state: TaskState, report: Report, said: str) -> Ended:
     """A job that ended by itself and whose task has left no word."""
     words = (report.state, report.reason, f"exit code {report.exit_code or '?'}")
     how = f"{', '.join(filter(None, words))}{_on(report.nodes)}"
     if state.status == "queued":
+        how += f": {said}" if said else ""
         cause = f"the worker did not begin: job {report.job} ended ({how})"
         if not report.nodes:
             cause += " before it got a node; does it ask for more than any has?"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hpc.heartbeat import read_heartbeat
 from hpc.ledger import Entry, TaskState, append, folded_state
@@ -38,11 +39,6 @@ class Observation:
     live_batches: tuple[Batch, ...] = ()
     trouble: str | None = None  # why SLURM could not be asked
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is left that only SLURM could tell."""
-        return not any(state.batch and state.status in LIVE for state in self.states.values())
-
 
 def observe(
     run: RunPaths, states: Mapping[str, TaskState], slurm: Slurm | None = None
@@ -53,6 +49,8 @@ def observe(
     if not live and not run.batch_folder.exists():
         return seen
     batches = read_batches(run)
+    lost = {name: s for name, s in live.items() if s.batch not in batches.known}
+    seen.states |= {name: _without_batch(run, state) for name, state in lost.items()}
     wanted = _wanted(batches, live)
     if not wanted:
         return seen
@@ -68,6 +66,13 @@ def observe(
         if state.batch in batches.known:
             _look(run, seen, name, state, _sight(run, slurm, batches, reports, name, state))
     return seen
+
+
+def _without_batch(run: RunPaths, state: TaskState) -> TaskState:
+    """A task that SLURM has, but of which it is not known any more as what."""
+    file = run.batch(str(state.batch))
+    cause = f"{file} is gone or damaged; cancel the task, then submit again"
+    return state._replace(status="unknown", cause=cause)
 
 
 def record(run: RunPaths, seen: Observation) -> None:
@@ -94,10 +99,14 @@ def _look(run: RunPaths, seen: Observation, name: str, state: TaskState, sight: 
 
 @dataclass
 class _Reports:
-    """The answers of squeue and sacct; `accounted` is None where there is no accounting."""
+    """The answers of squeue and sacct; `accounted` is None where there was none of the latter.
+
+    `mute`: there is accounting, but it does not answer now.
+    """
 
     queued: dict[str, Report]
     accounted: dict[str, Report] | None
+    mute: bool
     fates: list[Accepted | Void]
     now: float
 
@@ -144,11 +153,27 @@ def _sight(
         job=job,
         report=report,
         final=final,
-        quiet=reports.now - max(signs),
+        quiet=0.0 if reports.mute else reports.now - max(signs),
         batch=batch,
         void=batches.is_void(batch.token),
         lost=_lost(slurm, lost),
+        said=_last_words(run, job) if final and state.status == "queued" else "",
     )
+
+
+def _last_words(run: RunPaths, job: str | None) -> str:
+    """What a job printed last whose worker never began: mostly why it did not."""
+    lines: list[str] = []
+    for log in sorted(run.slurm_log_folder.glob(f"{job}_*_log.out")):
+        lines += [line for line in _tail(log).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("srun: launch", "srun: Job step"))]
+    return telling[-1][:300] if telling else ""
+
+
+def _tail(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4000))
+        return file.read().decode(errors="replace")
 
 
 def _lost(slurm: Slurm, nodes: str) -> tuple[str, ...]:
@@ -182,10 +207,10 @@ def _reports(
     for fate in fates:
         batches.fates[fate.token] = fate
     doubtful = [job for job in _elements(batches, live) if _needs_accounting(queued.get(job))]
-    accounted = _accounted(slurm, doubtful)
+    accounted, mute = _accounted(slurm, doubtful)
     if accounted is None:
         queued |= {r.job: r for job in doubtful if job in queued for r in slurm.shown(job)}
-    return _Reports(queued, accounted, fates, now)
+    return _Reports(queued, accounted, mute, fates, now)
 
 
 def _needs_accounting(report: Report | None) -> bool:
@@ -197,13 +222,14 @@ def _elements(batches: Batches, live: Mapping[str, TaskState]) -> list[str]:
     return [job for job in found if job is not None]
 
 
-def _accounted(slurm: Slurm, jobs: list[str]) -> dict[str, Report] | None:
+def _accounted(slurm: Slurm, jobs: list[str]) -> tuple[dict[str, Report] | None, bool]:
+    """What sacct says, None for no answer; and whether there is an answer to be had later."""
     if not jobs:
-        return {}
+        return {}, False
     try:
-        return {report.job: report for report in slurm.accounted(jobs)}
-    except SlurmError:
-        return None
+        return {report.job: report for report in slurm.accounted(jobs)}, False
+    except SlurmError as error:
+        return None, not error.no_accounting
 
 
 def _fates(
@@ -212,17 +238,19 @@ def _fates(
     """What became of batches whose submitter died, or did not learn it."""
     jobs = {report.name: report.job.partition("_")[0] for report in reports}
     for batch in batches.open():
-        job = jobs.get(batch.name) or _accounted_job(slurm, batch)
+        job, certain = jobs.get(batch.name), True
+        if job is None:
+            job, certain = _accounted_job(slurm, batch)
         if job:
             yield Accepted(token=batch.token, job=job)
-        elif now - batch.at > VOID_AFTER:
+        elif certain and now - batch.at > VOID_AFTER:
             yield Void(token=batch.token, cause="SLURM has never heard of it")
 
 
-def _accounted_job(slurm: Slurm, batch: Batch) -> str | None:
-    """The job of this name, where it is over for so long that squeue has forgotten it."""
+def _accounted_job(slurm: Slurm, batch: Batch) -> tuple[str | None, bool]:
+    """The job of this name, if squeue has forgotten it already; and whether that is certain."""
     try:
         found = slurm.accounted_by_name(batch.name, batch.at - 3600)
-    except SlurmError:
-        return None
-    return next((report.job.partition("_")[0] for report in found), None)
+    except SlurmError as error:
+        return None, error.no_accounting
+    return next((report.job.partition("_")[0] for report in found), None), True

@@ -125,9 +125,20 @@ def _common(
         "dependency": f"afterany:{':'.join(after)}" if after else None,
         "stderr_to_stdout": True,
         "wckey": None,
-        "setup": list(options.setup) or None,
+        "setup": _checked(options.setup),
         "additional_parameters": _additional(options),
     }
+
+
+def _checked(setup: Sequence[str]) -> list[str] | None:
+    """Lines of shell of which none may fail: a task without its module would run with another one.
+
+    By a trap rather than `set -e`, which modules' own functions do not survive.
+    """
+    if not setup:
+        return None
+    complain = 'echo "setup failed: $BASH_COMMAND" >&2; exit 1'
+    return [f"trap {shlex.quote(complain)} ERR", *setup, "trap - ERR"]
 
 
 def _additional(options: Options) -> dict[str, Any]:

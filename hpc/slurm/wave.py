@@ -45,6 +45,7 @@ class Wave:
     jobs: dict[str, str] = field(default_factory=dict)
     left: list[Task] = field(default_factory=list)
     trouble: str | None = None
+    guarded: bool = True  # a steward is behind the arrays
 
 
 def send(
@@ -130,7 +131,7 @@ class _Sender:
         )
         batch = self._batch(token, STEWARD, resources, script, ())
         self.batches.add(batch)
-        self._hand_over(batch, wave, ())
+        wave.guarded = self._hand_over(batch, wave, ())
 
     def _behind(self, array: Array) -> list[str]:
         """Jobs of earlier waves that the array waits for."""
@@ -176,7 +177,7 @@ class _Sender:
         try:
             job = self.slurm.submit(self.run.batch_script(batch.token))
         except SlurmError as error:
-            found = self._find(batch)
+            found = self._find(batch, LOOKS if error.busy else 1)
             if found is None:
                 wave.trouble = str(error)
                 self._refused(batch, error, tasks)
@@ -186,16 +187,16 @@ class _Sender:
         wave.jobs[batch.token] = job
         return True
 
-    def _find(self, batch: Batch) -> str | None:
+    def _find(self, batch: Batch, looks: int) -> str | None:
         """The job of a batch that sbatch did not confirm, should SLURM have it after all."""
-        for _ in range(LOOKS):
+        for look in range(looks):
+            time.sleep(PAUSE if look else 0)
             try:
                 jobs = [report.job for report in self.slurm.queued([batch.name])]
-            except SlurmError:
-                jobs = []
+            except SlurmError:  # it was asked several times already
+                return None
             if jobs:
                 return jobs[0].partition("_")[0]
-            time.sleep(PAUSE)
         return None
 
     def _refused(self, batch: Batch, error: SlurmError, tasks: Sequence[Task]) -> None:

@@ -17,7 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpc.fsio import read_json
-from hpc.ledger import Blocked, Ended, Entry, Fault, TaskState, append, folded_state, read_entries
+from hpc.ledger import (
+    UNFINISHED,
+    Blocked,
+    Ended,
+    Entry,
+    Fault,
+    TaskState,
+    append,
+    folded_state,
+    read_entries,
+)
 from hpc.paths import RunPaths
 from hpc.process import this_host
 from hpc.ranks import Ranks
@@ -73,7 +83,9 @@ class Job:
         for need, key in zip(task.needs, task.need_keys, strict=True):
             state = folded_state(self.run.ledger(need))
             if state.done_key != key:
-                return f"{need} {state.status.replace('_', ' ')}"
+                # What runs by its records has died: whoever asks SLURM records how.
+                ended = state.status not in UNFINISHED
+                return f"{need} {state.status.replace('_', ' ') if ended else 'not done'}"
         return None
 
     def fault_of(self, task: Task, seconds: float) -> Fault:

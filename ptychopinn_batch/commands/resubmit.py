@@ -53,9 +53,12 @@ def resubmit(
     states = observe(paths, read_states(paths, (task.id for task in plan.tasks))).states
     wanted = chosen_tasks(paths, task, stage) if task or stage else None
     names = to_resubmit(plan, states, wanted)
+    unknown = [name for name, state in states.items() if state.status == "unknown"]
+    for name in unknown:
+        click.echo(f"{name} is left alone, {phrase(states[name])}", err=True)
     if not names:
         click.echo("Nothing to run again: nothing there has failed.")
-        return Exit.OK
+        return Exit.TASKS_FAILED if unknown else Exit.OK
     _tell(names, states)
     if dry_run:
         return Exit.OK

@@ -21,6 +21,7 @@ from hpc.paths import RunPaths
 from hpc.settings import Settings
 from hpc.slurm.client import Slurm
 from hpc.slurm.status import ClusterReader
+from hpc.slurm.wave import Wave
 from hpc.status import RunStatus
 from hpc.task import Task
 from ptychopinn_batch.cli import Exit
@@ -94,16 +95,24 @@ def _handed_over(work: Work, handle: SlurmHandle) -> int:
         click.echo(f"{plural(new - len(wave.left), 'task')} handed to SLURM: jobs {jobs}")
     if there:
         click.echo(f"{plural(there, 'task')} under way already, left as they are")
-    if wave.left:
-        click.echo(_later(wave.trouble, len(wave.left)), err=True)
+    for line in _worries(wave):
+        click.echo(line, err=True)
     name = work.run.name
     click.echo(f"This goes on by itself: `ptychopinn-batch watch {name}` shows how far it is.")
-    return Exit.OK
+    return Exit.TASKS_FAILED if wave.trouble else Exit.OK
 
 
-def _later(trouble: str | None, count: int) -> str:
-    why = trouble or "the queue has no room for them yet"
-    return f"{plural(count, 'task')} will be handed over later: {why}"
+def _worries(wave: Wave) -> Iterator[str]:
+    """What has not been handed over, and what becomes of it."""
+    left = plural(len(wave.left), "task")
+    if not wave.guarded:
+        mend = "submit again when they are over, to have the rest done and faults tried again"
+        yield f"No steward is behind these jobs ({wave.trouble}): {mend}."
+    elif wave.trouble:
+        yield f"{left} could not be handed over: {wave.trouble}"
+        yield "They are tried again when the others are over; unless it is want of room, mend it."
+    elif wave.left:
+        yield f"{left} will be handed over when the queue has room for them (max_jobs)."
 
 
 def _watch(work: Work, handle: Handle) -> None:

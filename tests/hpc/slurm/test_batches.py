@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from hpc.errors import StateError
 from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.slurm.batches import Accepted, Batch, Batches, Void, new_token, read_batches
@@ -70,11 +69,22 @@ def test_a_fate_whose_writer_was_killed_is_not_known(
     assert known().job("t2") == "13"
 
 
-def test_a_damaged_fate_is_said_with_its_line(run: RunPaths, known: Callable[[], Batches]) -> None:
+def test_a_damaged_fate_counts_for_nothing_since_a_job_is_found_by_its_name(
+    run: RunPaths, known: Callable[[], Batches]
+) -> None:
+    before = known().fates
     with run.batch_fates.open("a") as file:
         file.write('{"event":"accepted"}\n')
-    with pytest.raises(StateError, match=r"fates\.jsonl:3: this record is damaged"):
-        known()
+    assert known().fates == before
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1,2]", '{"token": "a'])
+def test_a_damaged_batch_is_left_out(
+    run: RunPaths, known: Callable[[], Batches], text: str
+) -> None:
+    token = next(iter(known().known))
+    run.batch(token).write_text(text)
+    assert token not in known().known
 
 
 def test_a_run_without_batches_has_none(run: RunPaths) -> None:

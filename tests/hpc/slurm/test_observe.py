@@ -291,12 +291,16 @@ class Stub:
     named: Sequence[Report] | None = ()
     down: tuple[str, ...] | None = ()
     shows: Sequence[Report] = ()
+    excuse: str = "Slurm accounting storage is disabled"  # of sacct, where it fails
     asked: list[str] = field(default_factory=list)
 
     def _answer(self, what: str, answer: Sequence[Report] | None) -> list[Report]:
         self.asked.append(what)
         if answer is None:
-            raise SlurmError(what, "Unable to contact slurm controller")
+            excuse = (
+                self.excuse if what.startswith("sacct") else "Unable to contact slurm controller"
+            )
+            raise SlurmError(what, excuse)
         return list(answer)
 
     def queued(self, names: Sequence[str]) -> list[Report]:
@@ -448,6 +452,37 @@ def test_without_accounting_a_job_that_squeue_has_forgotten_is_lost_and_not_done
     hand_over("queued", ago=LONG_AGO)
     seen = look(run, Stub(accounts=None))
     assert seen.states["a"].status == "killed"
+
+
+def test_while_accounting_does_not_answer_nothing_is_lost_that_squeue_has_forgotten(
+    run: RunPaths, hand_over: Hand
+) -> None:
+    hand_over("running", ago=LONG_AGO)
+    stub = Stub(accounts=None, excuse="Connection refused")
+    seen = look(run, stub)
+    assert seen.states["a"].status == "running"
+    assert seen.missing == {}
+
+
+def test_a_task_whose_batch_file_is_gone_is_unknown_and_says_what_to_do(
+    run: RunPaths, hand_over: Hand
+) -> None:
+    batch = hand_over("queued")
+    run.batch(batch.token).unlink()
+    seen = look(run, Stub(queue=[report("PENDING")]))
+    assert seen.states["a"].status == "unknown"
+    assert "cancel the task, then submit again" in (seen.states["a"].cause or "")
+    assert seen.missing == {}
+
+
+def test_why_a_worker_never_began_is_told_in_the_words_of_its_job(
+    run: RunPaths, hand_over: Hand
+) -> None:
+    hand_over("queued")
+    run.slurm_log_folder.mkdir(parents=True)
+    (run.slurm_log_folder / "12_0_0_log.out").write_text("setup failed: module load nosuch\n")
+    seen = look(run, Stub(accounts=[report("FAILED", exit_code="1:0")]))
+    assert "setup failed: module load nosuch" in (seen.states["a"].cause or "")
 
 
 def test_a_task_with_a_heartbeat_is_not_lost(run: RunPaths, hand_over: Hand) -> None:
