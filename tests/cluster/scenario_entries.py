@@ -51,6 +51,16 @@ def counts(context: TaskContext) -> dict:
     return {"counted": number}
 
 
+def patient(context: TaskContext) -> dict:
+    """Waits for the gate, and keeps what it has (nothing) when it is asked to stop."""
+    begin(context)
+    while not (context.run.folder / "gate").exists():
+        if context.should_stop():
+            raise Requeue("waits on")
+        time.sleep(0.05)
+    return {"attempt": context.attempt}
+
+
 def hungry_once(context: TaskContext) -> dict:
     """Takes more memory than it was given, the first time."""
     begin(context)
