@@ -157,7 +157,9 @@ def _run(*command: str, timeout: float, environment: Mapping[str, str] | None = 
     except subprocess.TimeoutExpired:
         raise SlurmError(command[0], f"timed out after {timeout:g} s") from None
     if done.returncode != 0:
-        raise SlurmError(command[0], " ".join(done.stderr.split()))
+        lines = (line.strip() for line in done.stderr.splitlines())
+        words = (line.removeprefix(f"{command[0]}: error: ") for line in lines)
+        raise SlurmError(command[0], "; ".join(filter(None, words)))
     return done.stdout
 
 

@@ -97,8 +97,8 @@ def _handed_over(work: Work, handle: SlurmHandle) -> int:
         click.echo(f"{plural(there, 'task')} under way already, left as they are")
     for line in _worries(wave):
         click.echo(line, err=True)
-    name = work.run.name
-    click.echo(f"This goes on by itself: `ptychopinn-batch watch {name}` shows how far it is.")
+    alone = "This goes on by itself: " if wave.guarded else ""
+    click.echo(f"{alone}`ptychopinn-batch watch {work.run.name}` shows how far it is.")
     return Exit.TASKS_FAILED if wave.trouble else Exit.OK
 
 
