@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 ALIGNMENT = (
-    8  # of every window's origin: networks pool by powers of two, so tilings must agree on it
+    32  # of every window's origin: networks pool by powers of two, so tilings must agree on it
 )
 
 

@@ -18,6 +18,7 @@ from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.jobspec import Infer
 from ptychopinn_batch.misfit import MISFITS, data_misfit
 from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.precision import mixed
 from ptychopinn_batch.region import Region, Scale
 from ptychopinn_batch.training.measured import held_out
 
@@ -78,7 +79,7 @@ def region_of(store: ScanStore, canvas: Canvas, window: Window) -> tuple[Region,
 def reconstruct(network: Network, region: Region, infer: Infer) -> tuple[Tensor, Tensor]:
     """Object (H, W) complex64 and seen pixels (H, W) bool of a region, on the region's device."""
     device = region.corners.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=infer.precision == "bf16"):
+    with mixed(infer.precision, device):
         result = network(region, steps=infer.steps)
     return result.object, result.seen
 

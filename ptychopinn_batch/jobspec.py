@@ -177,8 +177,10 @@ class UnrolledSettings(Section):
     """The learned optimiser: one small recurrent U-Net used in every step."""
 
     width: int = Field(24, ge=4, le=128, description="channels of the first level")
-    hidden: int = Field(8, ge=0, le=64, description="channels carried from step to step")
-    depth: int = Field(3, ge=1, le=5, description="levels of the U-Net")
+    hidden: int = Field(16, ge=0, le=64, description="channels carried from step to step")
+    depth: int = Field(
+        4, ge=2, le=5, description="levels of the U-Net, the first at half the resolution"
+    )
 
 
 class CnnSettings(Section):
@@ -306,7 +308,9 @@ class Infer(Section):
     halo: Literal["auto"] | Annotated[int, Field(ge=0, le=4096)] = Field(
         "auto", description="margin read around a tile; auto: from the steps [object pixels]"
     )
-    precision: Literal["32", "bf16"] = Field("bf16", description="arithmetic of the network")
+    precision: Literal["auto", "32", "bf16"] = Field(
+        "auto", description="arithmetic of the network; auto: bf16 where the processor has it"
+    )
     tiles_per_task: int = Field(16, ge=1, le=10**6, description="tiles that one task owns")
 
     @model_validator(mode="after")

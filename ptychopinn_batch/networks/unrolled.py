@@ -2,10 +2,11 @@
 
 One step makes the classical simultaneous update of the object from all frames (Maiden and
 Rodenburg's PIE update averaged over frames), then a small U-Net sees the object, the update
-divided by its own local size, the previous update, the illumination and the expected noise. It
-returns a step size per pixel and a correction in units of that local size: corrections fade out
-as the data are explained, so the number of steps is free. The head of the U-Net starts at zero:
-untrained, this *is* the classical method.
+divided by its own local size, the previous update, the illumination and the expected noise, and at
+every coarser scale the update relative to the object. It returns a step size per pixel, a correction
+in units of the local size, and one per scale in units of the size there: corrections fade out as the
+data are explained, so the number of steps is free. The heads of the U-Net start at zero: untrained,
+this *is* the classical method.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from ptychopinn_batch import physics
 from ptychopinn_batch.jobspec import UnrolledSettings
 from ptychopinn_batch.misfit import Misfit, amplitude
 from ptychopinn_batch.networks.base import Network, Reconstruction
-from ptychopinn_batch.networks.unet import UNet
+from ptychopinn_batch.networks.scales import Band, bands, local_mean
+from ptychopinn_batch.networks.unet import LONGEST, STEM, UNet
 from ptychopinn_batch.region import Region
 
 LEAST_LIGHT = 1e-4  # of the brightest pixel: darker ones are not seen
 DAMPING = 0.02  # of the brightest pixel, added to the light that the update is divided by
+VIEW = 9  # channels of `_view`
+LEAST_POWER = 0.05  # added to |object|^2 where the update is taken relative to it
 FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the root's slope finite
 
 
 class Fixed(NamedTuple):
-    """What stays the same over the steps; images are (1, 1, H, W)."""
+    """What stays the same over the steps; images are (1, 1, H', W'), padded for the U-Net."""
 
     divisor: Tensor  # (H, W)
     light: Tensor
@@ -40,18 +44,11 @@ class Fixed(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a step changes: object and last update (H, W) complex, hidden (1, hidden, H, W)."""
+    """What a step changes: object and last update (H, W) complex, hidden (1, hidden, h, w)."""
 
     object: Tensor
     update: Tensor
     hidden: Tensor
-
-
-def _local_mean(image: Tensor) -> Tensor:
-    """Mean over a soft 17-pixel window."""
-    for _ in range(2):
-        image = F.avg_pool2d(image, 9, 1, 4, count_include_pad=False)
-    return image
 
 
 def _channels(z: Tensor) -> Tensor:
@@ -61,7 +58,7 @@ def _channels(z: Tensor) -> Tensor:
 
 def _complex(channels: Tensor) -> Tensor:
     """Inverse of `_channels`."""
-    return torch.view_as_complex(channels[0].permute(1, 2, 0).float().contiguous())
+    return torch.view_as_complex(channels[0].permute(1, 2, 0).contiguous())
 
 
 def back_projection(
@@ -94,8 +91,7 @@ class Unrolled(Network):
 
     def __init__(self, settings: UnrolledSettings) -> None:
         super().__init__(settings)
-        hidden = settings.hidden
-        self.unet = UNet(9 + hidden, 3 + hidden, width=settings.width, depth=settings.depth)
+        self.unet = UNet(VIEW, settings.hidden, 3, width=settings.width, depth=settings.depth)
 
     def reach(self, steps: int, n: int) -> int:
         """Measured, not derived: 64 px keep 16 steps within 1e-4 of the whole at N = 64."""
@@ -118,18 +114,24 @@ class Unrolled(Network):
 
     def _start(self, region: Region) -> tuple[Fixed, State]:
         top, light = region.scale.illumination, region.illumination
-        relative = (light / top)[None, None]
+        relative = self._padded((light / top)[None, None])
         fixed = Fixed(
             divisor=light + DAMPING * top,
             light=relative,
-            mean_light=_local_mean(relative) + 1e-6,
-            noise=(0.5 / (light + 1e-3 * top).sqrt())[None, None],
+            mean_light=local_mean(relative) + 1e-6,
+            noise=self._padded((0.5 / (light + 1e-3 * top).sqrt())[None, None]),
             seen=light > LEAST_LIGHT * top,
             floor=FLOOR * region.scale.amplitude,
         )
         blank = torch.ones(region.shape, dtype=torch.complex64, device=light.device)
-        hidden = light.new_zeros(1, self.settings.hidden, *region.shape)
+        height, width = relative.shape[-2:]
+        hidden = light.new_zeros(1, self.settings.hidden, height // STEM, width // STEM)
         return fixed, State(blank, torch.zeros_like(blank), hidden)
+
+    def _padded(self, image: Tensor) -> Tensor:
+        """An image (..., H, W) with zeros below and on the right, as the U-Net wants it."""
+        height, width = image.shape[-2:]
+        return F.pad(image, (0, -width % self.unet.stride, 0, -height % self.unet.stride))
 
     def _step(
         self, region: Region, fixed: Fixed, state: State, misfit: Misfit
@@ -137,26 +139,40 @@ class Unrolled(Network):
         """The next state, and the misfit of the object before it."""
         total, error = back_projection(state.object, region, fixed.floor, misfit)
         update = physics.scaled(total, 1 / fixed.divisor)
-        power = _local_mean(fixed.light * physics.abs2(update)) / fixed.mean_light
-        size = (power + 1e-8).sqrt()
-        y = self.unet(self._view(fixed, state, update, size)).float()
-        gain = 2 * torch.sigmoid(y[0, 2])
-        correction = _complex(0.5 * torch.tanh(2 * size * y[:, :2]))
-        move = physics.scaled(physics.scaled(update, gain) + correction, fixed.seen.float())
-        return State(state.object + move, update, torch.tanh(y[:, 3:])), error
+        power = self._padded(physics.abs2(update)[None, None])
+        size = (local_mean(fixed.light * power) / fixed.mean_light + 1e-8).sqrt()
+        view, bands = self._view(fixed, state, update, size), self._bands(fixed, state, update)
+        fine, coarse, hidden = self.unet(view, state.hidden, bands)
+        move = self._move(state.object, update, size, fine, coarse)
+        changed = state.object + physics.scaled(move, fixed.seen.float())
+        return State(changed, update, torch.tanh(hidden)), error
 
-    @staticmethod
-    def _view(fixed: Fixed, state: State, update: Tensor, size: Tensor) -> Tensor:
-        """What the U-Net sees: (1, 9 + hidden, H, W)."""
+    def _view(self, fixed: Fixed, state: State, update: Tensor, size: Tensor) -> Tensor:
+        """What the U-Net sees at full resolution: (1, VIEW, H', W')."""
         return torch.cat(
             [
-                _channels(state.object),
-                _channels(update) / size,
-                _channels(state.update) / size,
-                state.hidden,
+                self._padded(_channels(state.object)),
+                self._padded(_channels(update)) / size,
+                self._padded(_channels(state.update)) / size,
                 fixed.light.sqrt(),
                 (fixed.noise / size).clamp(max=4.0),
                 size.log10(),
             ],
             1,
         )
+
+    def _bands(self, fixed: Fixed, state: State, update: Tensor) -> list[Band]:
+        """The update relative to the object, so that a slow change of phase is slow in it too."""
+        power = physics.abs2(state.object) + LEAST_POWER
+        relative = physics.scaled(update * state.object.conj(), 1 / power)
+        count = self.settings.depth - 1
+        return list(bands(self._padded(_channels(relative)), fixed.light, count))
+
+    @staticmethod
+    def _move(obj: Tensor, update: Tensor, size: Tensor, fine: Tensor, coarse: Tensor) -> Tensor:
+        """How far the object moves (H, W): the gained update and both corrections."""
+        inside = (..., slice(obj.shape[0]), slice(obj.shape[1]))
+        gain = 2 * torch.sigmoid(fine[inside][0, 2])
+        correction = LONGEST * torch.tanh(size * fine[:, :2] / LONGEST)
+        own = physics.scaled(update, gain) + _complex(correction[inside])
+        return own + obj * _complex(coarse[inside])

@@ -21,10 +21,10 @@ def complex_object(
 
 
 def random_object(side: int, random: Generator) -> Object:
-    """(side, side): lowest amplitude 0.1 to 1 and phase range 0.1 to 2 pi rad of either sign."""
+    """(side, side): lowest amplitude 0 to 1, phase range 0.1 to 4 pi rad of either sign."""
     first = fields.any_field(side, random)
     second = first if random.random() < 0.4 else fields.any_field(side, random)
-    lowest = random.uniform(0.1, 1.0) if random.random() < 0.8 else 1.0
-    span = np.exp(random.uniform(np.log(0.1), np.log(2 * np.pi))) * random.choice([-1, 1])
+    lowest = random.uniform(0.0, 1.0) if random.random() < 0.8 else 1.0
+    span = np.exp(random.uniform(np.log(0.1), np.log(4 * np.pi))) * random.choice([-1, 1])
     soft = [ndimage.gaussian_filter(f, random.uniform(0.4, 0.8)) for f in (first, second)]
     return complex_object(*soft, lowest=lowest, phase_range=span)

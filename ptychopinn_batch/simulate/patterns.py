@@ -45,20 +45,30 @@ def from_origin(positions: Positions) -> Positions:
     return np.asarray(positions - positions.min(0) + 0.5)
 
 
+def gapped_lines(columns: int, rows: int, step: float, random: Generator) -> Positions:
+    """A fly scan: dense lines, now and then a gap where the shutter or the beam was away."""
+    points = _grid(columns, rows, step) + random.normal(0, 0.05, (columns * rows, 2))
+    lost = random.random(columns * rows) < random.uniform(0, 0.06)
+    lost |= np.roll(lost, 1)
+    kept = points[~lost]
+    return from_origin(kept if len(kept) > 1 else points)
+
+
 PATTERNS: dict[str, Callable[[int, int, float, Generator], Positions]] = {
     "jittered_grid": jittered_grid,
     "raster": raster,
     "spiral": spiral,
+    "gapped_lines": gapped_lines,
 }
 
 
-def random_pattern(radius: float, most: int, random: Generator) -> Positions:
+def random_pattern(radius: float, most: int, random: Generator, extent: float) -> Positions:
     """Any pattern whose steps let probes of this 90 % radius overlap by 45 to 88 %.
 
-    At most about `most` frames on at most 140 pixels a side.
+    At most about `most` frames on at most `extent` pixels a side.
     """
     step = max(1.5, (1 - random.uniform(0.45, 0.88)) * 2 * radius)
-    side = min(step * np.sqrt(random.uniform(0.5, 1) * most), 140.0)
+    side = min(step * np.sqrt(random.uniform(0.5, 1) * most), extent)
     count = max(2, int(side / step) + 1)
     kind = PATTERNS[random.choice(list(PATTERNS))]
     positions = kind(count, count, step, random)

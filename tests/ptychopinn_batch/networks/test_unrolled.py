@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from ptychopinn_batch import physics
 from ptychopinn_batch.jobspec import UnrolledSettings
 from ptychopinn_batch.misfit import MISFITS, amplitude
 from ptychopinn_batch.networks.registry import build_network
+from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
 from ptychopinn_batch.networks.unrolled import DAMPING, Unrolled, back_projection
 from ptychopinn_batch.simulate.regions import simulated_region
@@ -20,13 +20,14 @@ def trained_like(seed: int = 0) -> Unrolled:
     """A network whose head does something, as after training."""
     torch.manual_seed(seed)
     network = Unrolled(SMALL)
-    torch.nn.init.normal_(network.unet.head.weight, std=0.05)
+    for head in (network.unet.head, *network.unet.tops):
+        torch.nn.init.normal_(head.weight, std=0.02)
     return network
 
 
-def test_the_default_has_165_thousand_parameters():
+def test_the_default_has_281_thousand_parameters():
     network = build_network("unrolled", UnrolledSettings())
-    assert sum(p.numel() for p in network.parameters()) == 165_035
+    assert sum(p.numel() for p in network.parameters()) == 281_074
 
 
 def test_untrained_it_is_the_classical_simultaneous_update():
@@ -88,8 +89,20 @@ def test_unlit_pixels_stay_as_they_were():
     assert (result.object[~result.seen] == 1).all()
 
 
-@pytest.mark.parametrize("shape", [(33, 50), (64, 64), (7, 9)])
-def test_the_unet_takes_images_of_any_size(shape):
-    unet = UNet(3, 2, width=4, depth=3)
-    assert unet(torch.randn(1, 3, *shape)).shape == (1, 2, *shape)
-    assert not unet(torch.randn(1, 3, *shape)).any()
+def test_the_unet_answers_at_the_size_of_its_image():
+    unet = UNet(3, 5, 2, width=4, depth=3)
+    light = torch.rand(1, 1, 32, 40)
+    image, hidden = torch.randn(1, 3, 32, 40), torch.zeros(1, 5, 16, 20)
+    answer = unet(image, hidden, list(bands(torch.randn(1, 2, 32, 40), light, 2)))
+    assert answer.fine.shape == (1, 2, 32, 40)
+    assert answer.coarse.shape == (1, 2, 32, 40)
+    assert answer.hidden.shape == (1, 5, 16, 20)
+    assert not any(part.any() for part in answer), "its heads start at zero"
+
+
+def test_regions_of_any_size_are_reconstructed():
+    region = simulated_region(8)
+    for shape in (region.shape, (region.shape[0] + 5, region.shape[1] + 1)):
+        result = trained_like()(replace(region, shape=shape), steps=2)
+        assert result.object.shape == shape
+        assert result.object.isfinite().all()
