@@ -1,8 +1,8 @@
 """An update seen at several scales, each in units of its own local size.
 
-Low frequencies of the object hardly change the frames, so that in an update they are drowned by the
-others. Averaged over larger pixels they stand out, and in units of their own size a network sees them
-as well as anything else. Images are (1, C, H, W) real; complex ones have two channels.
+Low frequencies of the object hardly change the frames, so that in an update they are drowned by
+the others. Averaged over larger pixels they stand out, and in units of their own size a network
+sees them as well as anything else. Images are (1, C, H, W) real; complex ones have two channels.
 """
 
 from __future__ import annotations

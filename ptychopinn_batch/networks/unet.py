@@ -21,7 +21,7 @@ LONGEST = 0.5  # of a coarse correction, relative to the object, in one step
 
 
 class Answer(NamedTuple):
-    """fine: (1, outputs, H, W); coarse: (1, 2, H, W), sum of all scales; hidden: half of H and W."""
+    """fine: (1, outputs, H, W); coarse: (1, 2, H, W), all scales; hidden: half of H and W."""
 
     fine: Tensor
     coarse: Tensor

@@ -1,4 +1,4 @@
-"""What measured scans have and a forward model leaves out: each in a share of the training regions."""
+"""What measured scans have and a forward model leaves out, each in a share of the regions."""
 
 from __future__ import annotations
 

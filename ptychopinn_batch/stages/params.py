@@ -89,6 +89,7 @@ class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
     stage: ClassVar[str] = "train"
+    revision: ClassVar[int] = 2
     model: Model
     start: Sha256 | None
     train: Train
@@ -106,6 +107,7 @@ class InferParams(StageParams):
     """Tiles [first, last + 1) of a scan's canvas, in row order."""
 
     stage: ClassVar[str] = "infer"
+    revision: ClassVar[int] = 2
     network: NetworkId
     store: str
     infer: Infer

@@ -24,7 +24,7 @@ name: small
 scans:
   - name: star
     simulate: {frames: 100, frame_size: 32, object: star, step: 6.0, probe_radius: 0.2}
-model: {pretrained: none, unrolled: {width: 4, hidden: 2, depth: 1}}
+model: {pretrained: none, unrolled: {width: 4, hidden: 2, depth: 2}}
 train: {epochs: 2, regions_per_epoch: 96, window: 64, unroll: [1, 2], warm: 2, accumulate: 4,
         workers: 0, nodes: 2, devices: 2}
 infer: {steps: 4, tile: 64, tiles_per_task: 2}

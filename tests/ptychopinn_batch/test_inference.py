@@ -14,7 +14,7 @@ from ptychopinn_batch.package import load_model
 from ptychopinn_batch.training.losses import data_misfit
 
 INFER = Infer(steps=8, tile=64, precision="32")
-SEAM = 1e-4  # largest difference of a tiled object from an untiled one, relative to the object
+SEAM = 1e-3  # largest difference of a tiled object from an untiled one, relative to the object
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_truth_explains_the_frames_of_a_store(small_store):
 def test_the_halo_covers_at_least_half_a_frame(shipped):
     assert halo(shipped, Infer(halo=0), 64) == 33
     assert halo(shipped, Infer(halo=100), 64) == 100
-    assert halo(shipped, Infer(steps=32), 64) == 128
+    assert halo(shipped, Infer(steps=32), 64) == 192
 
 
 def test_a_tile_that_no_frame_touches_is_blank_and_unseen(shipped, small_store):

@@ -25,7 +25,7 @@ from ptychopinn_batch.package import (
     save_package,
 )
 
-SMALL = UnrolledSettings(width=4, hidden=2, depth=1)
+SMALL = UnrolledSettings(width=4, hidden=2, depth=2)
 
 
 def network(seed=0):
@@ -122,7 +122,7 @@ def test_an_unknown_architecture_is_named(tmp_path):
 
 
 def test_settings_that_do_not_fit_the_weights_are_refused(tmp_path):
-    settings = {"width": 8, "hidden": 2, "depth": 1}
+    settings = {"width": 8, "hidden": 2, "depth": 3}
     folder = rewritten(saved(tmp_path / "p"), settings=settings)
     with pytest.raises(StateError, match="do not fit the network"):
         load_package(folder)

@@ -79,7 +79,7 @@ def test_modes_add_incoherently():
 
 
 @pytest.mark.parametrize("name", MISFITS)
-@pytest.mark.parametrize("seed", [0, 2, 5])
+@pytest.mark.parametrize("seed", [2, 5, 6])
 def test_truth_beats_a_flat_object_and_any_mirror_image(name, seed):
     region = clean_region(seed, dose=1e5)
     truth = data_misfit(region.truth, region, MISFITS[name])

@@ -189,7 +189,7 @@ MISTAKES = {
     ),
     "number for text": (
         "infer: {precision: 32}",
-        'fly64.yaml:5 infer.precision: Expected "32" or bf16, got 32. Write precision: "32"',
+        'fly64.yaml:5 infer.precision: Expected auto, "32" or bf16, got 32. Write precision: "32"',
     ),
     "yes for true": (
         "model: {pretrained: none, architecture: cnn, cnn: {cbam: yes}}",

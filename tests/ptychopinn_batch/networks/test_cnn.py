@@ -133,7 +133,7 @@ def test_such_patches_give_back_the_object_at_fractions_of_a_pixel():
 @pytest.mark.parametrize("gridsize", [1, 2])
 @pytest.mark.parametrize("rows", [(0, 40), (80, 130)])
 def test_a_tile_with_its_halo_equals_the_whole(gridsize, rows):
-    region, net = scan(rows=16, columns=3, step=6.0), network(gridsize=gridsize)
+    region, net = scan(rows=28, columns=3, step=6.0), network(gridsize=gridsize)
     tile = Window(top=rows[0], left=0, bottom=min(rows[1], region.shape[0]), right=region.shape[1])
     whole_canvas = Canvas(x0=0, y0=0, height=region.shape[0], width=region.shape[1])
     piece, outer = part(region, tile.grown(net.reach(1, 32), whole_canvas))

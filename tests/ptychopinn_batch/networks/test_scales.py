@@ -27,7 +27,10 @@ def test_slow_changes_stand_out_on_coarse_scales_however_small_they_are():
     slow, fast = wave(64), wave(8 / 3)
     coarsest = list(bands(0.01 * slow + fast, LIGHT, 3))[-1].update
     expected = list(bands(slow, LIGHT, 3))[-1].update
-    assert torch.corrcoef(torch.stack([coarsest[0, 0].flatten(), expected[0, 0].flatten()]))[0, 1] > 0.9
+    assert (
+        torch.corrcoef(torch.stack([coarsest[0, 0].flatten(), expected[0, 0].flatten()]))[0, 1]
+        > 0.9
+    )
 
 
 def test_dark_pixels_have_no_say_in_a_mean():

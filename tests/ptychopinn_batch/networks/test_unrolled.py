@@ -106,3 +106,25 @@ def test_regions_of_any_size_are_reconstructed():
         result = trained_like()(replace(region, shape=shape), steps=2)
         assert result.object.shape == shape
         assert result.object.isfinite().all()
+
+
+def test_a_network_that_leads_astray_is_trusted_less_and_the_frames_stay_explained():
+    torch.manual_seed(1)
+    wild = Unrolled(SMALL)
+    for head in (wild.unet.head, *wild.unet.tops):
+        torch.nn.init.normal_(head.weight, std=3)
+    region, classical = simulated_region(2), Unrolled(SMALL)
+    with torch.inference_mode():
+        led = wild.train()(region, steps=30).misfits[-1]
+        guarded = wild.eval()(region, steps=30).misfits[-1]
+        plain = classical.eval()(region, steps=12).misfits[-1]
+    assert led > 2 * plain, "else there is nothing to guard against"
+    assert guarded < 1.3 * plain
+
+
+def test_the_guard_does_nothing_where_all_goes_well():
+    region, network = simulated_region(2), Unrolled(SMALL)
+    with torch.inference_mode():
+        assert torch.equal(
+            network.train()(region, steps=6).object, network.eval()(region, steps=6).object
+        )
