@@ -38,6 +38,7 @@ from ptychopinn_batch.jobspec import Scan, Simulation, UnrolledSettings
 from ptychopinn_batch.networks.base import Network, Reconstruction
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.package import load_model
+from ptychopinn_batch.precision import mixed
 from ptychopinn_batch.simulate.scan import simulate_scan
 
 STAR = Path(__file__).parent.parent / "data" / "siemens_star_128.npz"
@@ -89,7 +90,7 @@ def networks() -> dict[str, Network]:
 def whole_object(network: Network, store: ScanStore, steps: int) -> Reconstruction:
     """A network's object from all frames of a scan in one region."""
     region, _ = region_of(store, store.info.canvas, store.info.canvas.whole)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed("auto", torch.device("cpu")):
         return network(region, steps=steps)
 
 
