@@ -36,13 +36,14 @@ class Picture:
     limits: tuple[float, float]
     label: str
     colours: str
+    gauge: str
 
 
 def amplitude_picture(result: Result) -> Picture:
     """|object|; robust against a few outliers at the rim."""
     step = _step(result)
     image = np.abs(result.object[::step, ::step]).astype(np.float64)
-    return Picture(image, _limits(image, result), "amplitude", "gray")
+    return Picture(image, _limits(image, result), "amplitude", "gray", "1 where nothing is")
 
 
 def phase_picture(result: Result) -> Picture:
@@ -52,7 +53,9 @@ def phase_picture(result: Result) -> Picture:
     image = np.where(seen, without_plane(result.object[::step, ::step], lit), np.nan)
     low, high = _limits(image, result)
     around = high - low > FULL_CIRCLE
-    return Picture(image, (low, high), "phase (rad)", "twilight" if around else "viridis")
+    gauge = "without its plane and its mean, which frames do not fix"
+    colours = "twilight" if around else "viridis"
+    return Picture(image, (low, high), "phase (rad)", colours, gauge)
 
 
 def _step(result: Result) -> int:
@@ -84,7 +87,8 @@ def write_png(result: Result, picture: Picture, path: Path) -> None:
     axes.set_title(_title(result), fontsize=10)
     _scale(axes, result)
     with whole_file(path) as new:
-        figure.savefig(new, dpi=DPI, format="png")
+        about = {"Title": _title(result), "Description": f"{picture.label}; {picture.gauge}"}
+        figure.savefig(new, dpi=DPI, format="png", metadata=about)
 
 
 def nice_length(longest: float) -> float:

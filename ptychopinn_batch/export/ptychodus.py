@@ -4,7 +4,8 @@ The keys are those of Ptychodus 1.7 (`ptychodus.api.io`, `npz_product_file`); fi
 energy under its old name too, so that versions from 1.2 on read them. Ptychodus counts positions
 from array index (N - 1) / 2, in metres, and pairs frames with positions by scan index. It shows a
 product only together with `diffraction.h5`, and cannot use NaN: unseen pixels are 1 + 0j here, and
-an extra `object_seen` tells which they are.
+an extra `object_seen` tells which they are. Positions of a scan that came in metres leave in the
+same metres.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ptychopinn_batch.data.source import Geometry
+from ptychopinn_batch.data.source import Geometry, patch_middle
 from ptychopinn_batch.export.result import Counts, Floats, Result
 from ptychopinn_batch.files import whole_file
 from ptychopinn_batch.objectstore import Complex
 
 # Assumed where the scan does not say.
 NOMINAL = Geometry(energy_ev=8000.0, distance_m=0.75, detector_pixel_m=75e-6)
+FRAMES_NOTE = "patterns in counts, DC at index N // 2; bad pixels are 0. Lengths in metres."
 BLOCK_BYTES = 2**26  # frames held in memory while they are written
 
 
@@ -44,7 +46,8 @@ def product_of(result: Result) -> Product:
     """The product of a result: positions in metres from the centre of the object."""
     given, n = geometry_of(result), result.store.info.n
     pixel = given.pixel_size(n)
-    x, y = pixel * centre_offsets(result.positions, result.canvas.shape, n).T
+    centre = centre_m(result)
+    x, y = (centre + pixel * centre_offsets(result.positions, result.canvas.shape, n)).T
     geometry = {"pixel_width_m": pixel, "pixel_height_m": pixel}
     epochs, losses = zip(*result.losses, strict=True) if result.losses else ((), ())
     return Product(
@@ -69,10 +72,22 @@ def product_of(result: Result) -> Product:
             "object_seen": result.seen.astype(np.uint8),
         },
         object=result.filled,
-        object_geometry={**geometry, "center_x_m": 0.0, "center_y_m": 0.0},
+        object_geometry={
+            **geometry,
+            "center_x_m": float(centre[0]),
+            "center_y_m": float(centre[1]),
+        },
         probe=result.probe,
         probe_geometry=geometry,
     )
+
+
+def centre_m(result: Result) -> Floats:
+    """Where the middle of the object lies, (x, y) in metres; (0, 0) if the scan has no place."""
+    if result.zero_m is None:
+        return np.zeros(2)
+    half = (np.array(result.canvas.shape[::-1]) - 1) / 2
+    return np.array(result.zero_m) + geometry_of(result).pixel_size(result.store.info.n) * half
 
 
 def centre_offsets(positions: Floats, shape: tuple[int, int], n: int) -> Floats:
@@ -81,7 +96,7 @@ def centre_offsets(positions: Floats, shape: tuple[int, int], n: int) -> Floats:
     Ptychodus has a patch's centre at (N - 1) / 2 and the object's at (size - 1) / 2.
     """
     middle = (np.array([shape[1], shape[0]]) - 1) / 2
-    return np.asarray(positions - n // 2 + (n - 1) / 2 - middle)
+    return np.asarray(positions - patch_middle(n) - middle)
 
 
 def geometry_of(result: Result) -> Geometry:
@@ -90,8 +105,15 @@ def geometry_of(result: Result) -> Geometry:
 
 
 def comments(result: Result) -> str:
-    """What a reader should know of a product."""
-    lines = ["Written by ptychopinn-batch. Unseen pixels of the object are 1 + 0j."]
+    """What a reader should know of a product: units, gauge, and what is not as it seems."""
+    lines = [
+        "Written by ptychopinn-batch. Lengths in metres, energy in eV.",
+        "A position is where index (N - 1) / 2 of the probe lies, the object's centre where index "
+        "(size - 1) / 2 of the object does; x counts columns, y rows.",
+        "sum |probe|^2 is the mean number of counts in a frame, so |object| is 1 where nothing is. "
+        "A global phase and a phase plane of the object are arbitrary.",
+        "Unseen pixels of the object are 1 + 0j; object_seen tells which those are.",
+    ]
     if result.residual is not None:
         lines.append(f"R = {result.residual:.5f}")
     if result.store.info.geometry is None:
@@ -147,5 +169,6 @@ def write_diffraction(
             rows = result.order[start : start + size]
             patterns[start : start + len(rows)] = counts.read(rows)
             beat(start + len(rows), info.frames)
+        file.attrs["comments"] = FRAMES_NOTE
         file.create_dataset("indexes", data=result.frame_index)
         file.create_dataset("bad_pixels", data=result.bad_pixels)

@@ -59,6 +59,16 @@ class Result:
         return self.canvas.centres(self.store.positions.numpy())[self.order]
 
     @property
+    def zero_m(self) -> tuple[float, float] | None:
+        """(x, y) in metres of the middle of canvas pixel (0, 0); None where the scan has no place
+        in the world."""
+        info, canvas = self.store.info, self.canvas
+        if info.zero_m is None or info.geometry is None:
+            return None
+        pixel, (x, y) = info.geometry.pixel_size(info.n), info.zero_m
+        return x + pixel * canvas.x0, y + pixel * canvas.y0
+
+    @property
     def probe(self) -> Complex:
         """Probe modes (M, N, N); their power is the mean number of counts in a frame."""
         return np.asarray(self.store.probe.numpy(), dtype=np.complex64)

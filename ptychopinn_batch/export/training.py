@@ -34,6 +34,7 @@ def training_scan(result: Result) -> RawScan:
         bad_pixels=None if store.mask is None else result.bad_pixels,
         reference=result.filled,
         geometry=store.info.geometry,
+        zero_m=result.zero_m,
     )
 
 

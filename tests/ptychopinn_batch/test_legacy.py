@@ -13,7 +13,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from hpc.context import TaskContext
 from hpc.errors import UserError
@@ -108,10 +110,12 @@ def test_no_two_rows_fill_the_same_field_or_key(purpose):
 
 
 def test_every_row_takes_a_setting_that_exists():
-    sections = {"data": Measured, "cnn": CnnSettings, "train": Train}
+    sections = {"data": FULL.data, "cnn": FULL.cnn, "train": FULL.train}
     for row in filter(lambda row: row.ours, TABLE):
         section, _, name = row.ours.rpartition(".")
-        assert name in sections.get(section, LegacySettings).model_fields, row.ours
+        assert hasattr(
+            sections[section] if section else LegacySettings(purpose="training"), name
+        ), row.ours
 
 
 @pytest.mark.parametrize("purpose", ["training", "inference"])
@@ -142,6 +146,82 @@ def test_renamed_keys_are_those_of_ptychopinn():
 def test_a_loss_is_a_mode_and_two_weights(loss, mode, nll, mae):
     filled = legacy.populate(LegacySettings(purpose="training", train=Train(loss=loss)))
     assert [filled[k] for k in ("torch_loss_mode", "nll_weight", "mae_weight")] == [mode, nll, mae]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "wanted"),
+    [
+        ({}, {"scheduler": "WarmupCosine", "lr_min_ratio": 0.02}),
+        ({"kind": "constant"}, {"scheduler": "Default"}),
+        ({"kind": "exponential"}, {"scheduler": "Exponential"}),
+        (
+            {"kind": "plateau", "factor": 0.3, "patience": 4, "threshold": 0.1, "last": 0.1},
+            {
+                "scheduler": "ReduceLROnPlateau",
+                "plateau_factor": 0.3,
+                "plateau_patience": 4,
+                "plateau_threshold": 0.1,
+                "plateau_min_lr": 1e-4,
+            },
+        ),
+    ],
+)
+def test_schedules_are_said_as_upstream_says_them(schedule, wanted):
+    train = Train.model_validate({"schedule": schedule, "lr": 1e-3})
+    filled = legacy.populate(LegacySettings(purpose="training", train=train))
+    assert {key: filled[key] for key in wanted} == pytest.approx(wanted)
+
+
+def test_a_loss_that_looks_at_objects_alone_is_supervised():
+    train = Train.model_validate({"weights": {"frames": 0, "object": 1}})
+    assert legacy.populate(LegacySettings(purpose="training", train=train))["model_type"] == (
+        "supervised"
+    )
+
+
+def test_a_network_says_its_frame_size_where_no_frames_do():
+    settings = LegacySettings(purpose="training", cnn=CnnSettings(n=128))
+    assert legacy.populate(settings)["N"] == 128
+
+
+@pytest.mark.parametrize("function", ["sigmoid", "unit_sigmoid"])
+def test_a_sigmoid_is_a_sigmoid(function):
+    settings = LegacySettings(purpose="training", cnn=CnnSettings(amplitude_activation=function))
+    assert legacy.populate(settings)["amp_activation"] == "sigmoid"
+
+
+# What PtychoPINN's own modules read of params.cfg.
+CONSUMERS = {
+    "raw_data": "N gridsize n_groups neighbor_count",
+    "loader": "N gridsize",
+    "tf_helper": "N gridsize offset max_position_jitter tv_weight realspace_mae_weight probe.big "
+    "use_xla_translate bigN padded_size",
+    "model": "N gridsize n_filters_scale object.big probe.big probe.mask pad_object amp_activation "
+    "intensity_scale intensity_scale.trainable probe.trainable gaussian_smoothing_sigma mae_weight "
+    "nll_weight realspace_weight batch_size",
+    "diffsim": "nphotons N batch_size data_source set_phi gridsize offset sim_jitter_scale",
+    "probe": "N default_probe_scale probe_scale probe.mask",
+    "train_pinn": "nphotons N batch_size nepochs",
+    "evaluation": "offset",
+}
+
+
+@pytest.mark.parametrize("module", CONSUMERS)
+@pytest.mark.parametrize("purpose", ["training", "inference"])
+def test_every_module_of_ptychopinn_finds_what_it_reads(module, purpose):
+    filled = legacy.populate(FULL.model_copy(update={"purpose": purpose}))
+    assert [key for key in CONSUMERS[module].split() if filled.get(key) is None] == []
+
+
+def test_grouping_by_params_cfg_gives_groups_of_the_networks_size():
+    """As `RawData` groups: `n_groups` seeds, each with `gridsize^2` of its `neighbor_count`."""
+    filled = legacy.populate(FULL)
+    positions = np.random.default_rng(0).uniform(0, 60, (FULL.data.frames, 2))
+    members = filled["gridsize"] ** 2
+    near = cKDTree(positions).query(positions[: filled["n_groups"]], filled["neighbor_count"] + 1)
+    groups = near[1][:, 1 : 1 + members]
+    assert groups.shape == (FULL.data.frames, FULL.cnn.group)
+    assert all(len(set(group)) == members for group in groups.tolist())
 
 
 @pytest.mark.parametrize(("frames", "batch"), [(4, 4), (100, 64), (256, 256)])

@@ -41,7 +41,7 @@ model: {pretrained: none}
 train: {}
 """
 NO_TRAINING = TWO_SCANS.replace("model: {pretrained: none}\ntrain: {}\n", "")
-SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64)}
+SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64, "unrolled")}
 HERE = (Path("/specs"),)
 RUN = RunPaths(Path("/runs"), "two")
 
@@ -146,12 +146,36 @@ def test_a_packaged_network_is_known_by_its_content_and_found_by_its_folder():
     tasks = tasks_of(NO_TRAINING)
     assert InferParams.of(tasks["infer-default-a-0"]).network == f"pretrained:{'d' * 64}"
     assert tasks["infer-default-a-0"].extras["package"] == "/site/pretrained/default"
-    elsewhere = {"default": Package(Path("/other/place"), "d" * 64)}
+    elsewhere = {"default": Package(Path("/other/place"), "d" * 64, "unrolled")}
     assert keys(tasks_of(NO_TRAINING, packages=elsewhere)) == keys(tasks)
-    other = {"default": Package(Path("/site/pretrained/default"), "e" * 64)}
+    other = {"default": Package(Path("/site/pretrained/default"), "e" * 64, "unrolled")}
     assert keys(tasks_of(NO_TRAINING, packages=other))["infer-default-a-0"] != (
         tasks["infer-default-a-0"].key
     )
+
+
+def test_formats_of_the_network_are_written_with_it_and_those_of_results_with_them():
+    spec = TWO_SCANS.replace("pretrained: none}", "pretrained: none, architecture: cnn}")
+    tasks = tasks_of(spec, {"export": ["png", "safetensors", "bundle", "ome-zarr"]})
+    package = tasks["package-default"]
+    assert PackageParams.of(package).export == ("bundle", "safetensors")
+    assert {Path(path).name for path in package.outputs} == {
+        "model.pth",
+        "manifest.json",
+        "wts.h5.zip",
+        "model.safetensors",
+    }
+    finalize = tasks["finalize-default-a"]
+    assert FinalizeParams.of(finalize).export == ("ome-zarr", "png")
+    names = {Path(path).name for path in finalize.outputs}
+    assert {"image", "amplitude.png", "phase.png"} <= names
+    assert not {"product.h5", "amplitude.tiff", "wts.h5.zip"} & names
+
+
+@pytest.mark.parametrize("text", [TWO_SCANS, NO_TRAINING])
+def test_a_bundle_needs_a_network_that_ptychopinn_knows(text):
+    with pytest.raises(UserError, match="export: PtychoPINN knows no network 'unrolled'"):
+        tasks_of(text, {"export": ["bundle"]})
 
 
 def test_an_adaptation_starts_from_the_package():

@@ -60,6 +60,7 @@ def build_result(
     measurement="counts",
     dtype="uint16",
     gain=1.0,
+    zero_m=None,
     **changes,
 ):
     """A result whose object is the truth; frames are counts with Poisson noise, times a gain."""
@@ -88,6 +89,8 @@ def build_result(
             photons=PHOTONS,
             amplitude_max=float(np.sqrt(counts.max())),
             geometry=geometry,
+            zero_m=zero_m,
+            origin="memory",
             measurement=measurement,
         ),
         positions=torch.from_numpy(where)[shuffled],

@@ -5,9 +5,10 @@ import csv
 import pytest
 import torch
 
+from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Train, UnrolledSettings
 from ptychopinn_batch.networks.unrolled import Unrolled
-from ptychopinn_batch.training import data
+from ptychopinn_batch.training import data, module
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.paths import TrainingPaths
 
@@ -72,14 +73,58 @@ def test_a_finished_training_that_is_asked_again_only_loads_its_weights(tmp_path
     assert all(map(torch.equal, one.parameters(), other.parameters()))
 
 
-def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch):
-    from ptychopinn_batch.training import module
-
+def never_finite(monkeypatch):
     monkeypatch.setattr(module, "supervised", lambda result, *_: result.misfits.sum() * torch.nan)
-    fitted = fit(network(), TRAIN, [], seed=1, folder=tmp_path)
+
+
+def test_a_step_that_is_not_finite_is_skipped_counted_and_told_of(tmp_path, monkeypatch):
+    never_finite(monkeypatch)
+    told = []
+    start = network()
+    fitted = fit(
+        network(),
+        TRAIN,
+        [],
+        seed=1,
+        folder=tmp_path,
+        beat=lambda **figures: told.append(figures.get("skipped_steps")),
+    )
     assert fitted.skipped == 4
+    assert told == [None, None, 1, 1, 2, 2, 3, 3]  # before and after each step of two regions
+    rows = list(csv.DictReader(TrainingPaths(tmp_path).history.read_text().splitlines()))
+    assert [(row["skipped"], row["loss"]) for row in rows] == [("2", "nan"), ("4", "nan")]
     last = weights(TrainingPaths(tmp_path).last)["state_dict"]
-    assert all(value.isfinite().all() for value in last.values())
+    for name, value in start.state_dict().items():  # not even their decay has moved them
+        assert torch.equal(last[f"network.{name}"], value), name
+
+
+def test_one_lesson_that_is_not_finite_does_not_spoil_the_loss_of_its_epoch(tmp_path, monkeypatch):
+    losses = iter([1.0, 3.0, float("nan"), 5.0] * 2)
+    supervised = lambda result, *_: result.misfits.sum() * 0 + next(losses)  # noqa: E731
+    monkeypatch.setattr(module, "supervised", supervised)
+    assert fit(network(), TRAIN, [], seed=1, folder=tmp_path).skipped == 2
+    rows = list(csv.DictReader(TrainingPaths(tmp_path).history.read_text().splitlines()))
+    assert [row["loss"] for row in rows] == ["3", "3"]
+
+
+def test_many_steps_in_a_row_that_are_not_finite_end_the_training(tmp_path, monkeypatch):
+    never_finite(monkeypatch)
+    monkeypatch.setattr(module, "MOST_IN_A_ROW", 3)
+    with pytest.raises(UserError, match=r"3 steps in a row .* not finite, in epoch 2.*train\.lr"):
+        fit(network(), TRAIN, [], seed=1, folder=tmp_path)
+    assert weights(TrainingPaths(tmp_path).last)["in_a_row"] == 2  # of the epoch before
+
+
+def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
+    train = TRAIN.model_copy(update={"ema": 0.99})
+    kept = network()
+    fit(kept, train, [], seed=1, folder=tmp_path)
+    last = weights(TrainingPaths(tmp_path).last)["state_dict"]
+    file = weights(TrainingPaths(tmp_path).weights)
+    for name, value in kept.state_dict().items():
+        assert torch.equal(value, last[f"average.module.{name}"])
+        assert torch.equal(value, file[name])
+    assert any(not torch.equal(last[f"network.{name}"], file[name]) for name in file)
 
 
 @pytest.mark.parametrize(("scores", "kept"), [([3.0, 1.0, 2.0], 2.0), ([1.0, 2.0, 3.0], 1.0)])

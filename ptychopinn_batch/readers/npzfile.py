@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import zipfile
 import zlib
@@ -21,11 +22,13 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from hpc.errors import UserError
+from ptychopinn_batch.readers.limits import check_packing, check_size
 
 CHUNK_BYTES = 2**22  # read at once
 
 _PLAIN = "Save it again as a plain numeric array with numpy.savez"
 _AGAIN = "Copy or write the file again"
+_STRANGE = "Look where the file comes from; numpy.savez writes no such names"
 
 # What zipfile and numpy.lib.format raise where bytes are not what they should be.
 DAMAGE = (
@@ -53,7 +56,7 @@ class ArrayHeader:
 
     @property
     def items(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,16 @@ class NpzFile:
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Names of the arrays in it."""
+        """Names of the arrays in it. UserError where no program of ours or numpy's wrote them."""
         with self._opened() as archive:
-            names = archive.namelist()
-        return frozenset(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
+            names = [name.removesuffix(".npy") for name in archive.namelist() if _is_npy(name)]
+            strange = [name for name in archive.namelist() if _leads_away(name)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        for name in strange[:1] or twice[:1]:
+            word = "leads out of the file" if strange else "is there twice"
+            what = f"it holds a member named {name!r}, which {word}"
+            raise UserError(what, where=str(self.path), mend=_STRANGE)
+        return frozenset(names)
 
     def header(self, key: str) -> ArrayHeader:
         """Shape and type of an array, read from its first bytes."""
@@ -82,7 +91,8 @@ class NpzFile:
 
     def read(self, key: str) -> NDArray[Any]:
         """A whole array; for small ones."""
-        header = self.header(key)
+        header = self.plain_header(key)
+        check_size(header.shape, header.dtype, self.where(key))
         flat = np.concatenate([np.zeros(0, header.dtype), *self.chunks(key)])
         return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
 
@@ -111,11 +121,33 @@ class NpzFile:
         """A key of this file, for messages."""
         return f"{self.path} {key}"
 
+    def scalar(self, key: str) -> float | None:
+        """A single number, None where there is none of that name."""
+        if key not in self.keys:
+            return None
+        header = self.plain_header(key)
+        if header.items != 1 or header.dtype.kind not in "iuf":
+            what = f"a single number is expected here, not {header.dtype} of shape {header.shape}"
+            raise UserError(what, where=self.where(key), mend=_PLAIN)
+        return float(self.read(key).ravel()[0])
+
+    def word(self, key: str) -> str | None:
+        """A single text, None where there is none of that name."""
+        if key not in self.keys:
+            return None
+        header = self.plain_header(key)
+        if header.items != 1 or header.dtype.kind != "U":
+            return None
+        return str(self.read(key).ravel()[0])
+
     def _header(self, member: IO[bytes], key: str) -> ArrayHeader:
         version = npy.read_magic(member)
         if version not in _HEADERS:
             raise UserError("not a plain array", where=self.where(key), mend=_PLAIN)
-        return ArrayHeader(*_HEADERS[version](member))
+        header = ArrayHeader(*_HEADERS[version](member))
+        if not all(isinstance(side, int) and 0 <= side < 2**48 for side in header.shape):
+            raise ValueError(f"its shape is {header.shape}")
+        return header
 
     def _refuse_pickles(self, header: ArrayHeader, key: str) -> None:
         if header.dtype.hasobject:
@@ -141,7 +173,9 @@ class NpzFile:
     def _member(self, key: str) -> Iterator[IO[bytes]]:
         with self._opened() as archive:
             try:
-                with archive.open(f"{key}.npy") as member:
+                info = archive.getinfo(f"{key}.npy")
+                check_packing(info.file_size, info.compress_size, self.where(key))
+                with archive.open(info) as member:
                     yield member
             except UserError:
                 raise
@@ -157,6 +191,14 @@ class NpzFile:
         if start == npy.MAGIC_PREFIX:
             return "this is one array (NPY), not an NPZ file"
         return "this is not an NPZ file"
+
+
+def _is_npy(name: str) -> bool:
+    return name.endswith(".npy")
+
+
+def _leads_away(name: str) -> bool:
+    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
 
 
 def _pieces(member: IO[bytes], header: ArrayHeader, items: int | None) -> Iterator[NDArray[Any]]:

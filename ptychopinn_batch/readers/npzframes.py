@@ -9,62 +9,68 @@ from typing import Any
 import numpy as np
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.checks import check_frame_shape
-from ptychopinn_batch.data.npzfile import ArrayHeader, NpzFile
-from ptychopinn_batch.data.source import Frames
+from ptychopinn_batch.data.source import BLOCK_PIXELS, Frames
+from ptychopinn_batch.readers.limits import check_frames
+from ptychopinn_batch.readers.npzfile import ArrayHeader, NpzFile
+from ptychopinn_batch.readers.recording import Box
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the frames array lies in the file: `total` frames of n x n pixels.
+    """How the frames array lies in the file: `total` frames of height x width pixels.
 
     `frames_slowest`: frame after frame, else pixel after pixel; `transposed`: columns before rows.
     """
 
     total: int
-    n: int
+    height: int
+    width: int
     frames_slowest: bool
     transposed: bool
 
+    @property
+    def stored_sides(self) -> tuple[int, int]:
+        return (self.width, self.height) if self.transposed else (self.height, self.width)
+
 
 @dataclass(frozen=True)
-class NpzFrames:
-    """The first `count` frames of an array in an NPZ file, streamed."""
+class NpzPictures:
+    """Frames of an array in an NPZ file, streamed."""
 
     file: NpzFile
     key: str
     layout: Layout
-    count: int
     dtype: np.dtype[Any]
 
     @property
-    def n(self) -> int:
-        return self.layout.n
+    def shape(self) -> tuple[int, int, int]:
+        return (self.layout.total, self.layout.height, self.layout.width)
 
-    def __len__(self) -> int:
-        return self.count
-
-    def blocks(self, size: int) -> Iterator[Frames]:
-        """Blocks (k, n, n) in file order. UserError where the file is damaged."""
-        pieces = self._streamed(size) if self.layout.frames_slowest else self._gathered(size)
+    def pieces(self, rows: range, box: Box) -> Iterator[Frames]:
+        """A zip member is read from its start; what comes after the last row is not."""
+        every = self._streamed() if self.layout.frames_slowest else self._gathered(rows)
         done = 0
-        for piece in pieces:
-            frames = piece[: self.count - done]
-            frames = frames.swapaxes(1, 2) if self.layout.transposed else frames
-            yield np.ascontiguousarray(frames, dtype=self.dtype)
-            done += len(frames)
-            if done == self.count < self.layout.total:
-                return  # what follows is not read; a whole array is, up to its checksum
+        for piece in every:
+            frames = piece.swapaxes(1, 2) if self.layout.transposed else piece
+            found = frames[max(rows.start - done, 0) : max(rows.stop - done, 0), *box]
+            if len(found):
+                yield found
+            done += len(piece)
+            if done >= rows.stop and done < self.layout.total:
+                return  # a whole array is read up to its checksum
 
-    def _streamed(self, size: int) -> Iterator[Frames]:
-        for chunk in self.file.chunks(self.key, size * self.n**2):
-            yield chunk.reshape(-1, self.n, self.n)
+    def _streamed(self) -> Iterator[Frames]:
+        sides = self.layout.stored_sides
+        count = max(1, BLOCK_PIXELS // (sides[0] * sides[1]))
+        for chunk in self.file.chunks(self.key, count * sides[0] * sides[1]):
+            yield chunk.reshape(-1, *sides)
 
-    def _gathered(self, size: int) -> Iterator[Frames]:
+    def _gathered(self, rows: range) -> Iterator[Frames]:
         """From pixel-major arrays, which must be turned on the disk."""
-        dtype, shape = self.file.header(self.key).dtype, (self.n, self.n, self.layout.total)
+        dtype, sides = self.file.header(self.key).dtype, self.layout.stored_sides
+        shape, size = (*sides, self.layout.total), max(1, BLOCK_PIXELS // (sides[0] * sides[1]))
         with self.file.spooled(self.key) as path:
-            for start in range(0, self.count, size):
+            for start in range(0, rows.stop, size):
                 # A new map for every block: pages of the last one need not stay in memory.
                 whole = np.memmap(path, dtype=dtype, mode="r", shape=shape)
                 yield np.moveaxis(whole[:, :, start : start + size], 2, 0)
@@ -86,10 +92,11 @@ def find_layout(header: ArrayHeader, frames: int, axis_order: str, where: str) -
         what = f"positions are given for {frames} frames, but the frames array is {shape}"
         raise UserError(what, where=where, mend="Give one position per frame, or the axis_order")
     height, width = shape[1:] if first else shape[:2]
-    check_frame_shape(height, width, where)
+    check_frames((frames, height, width), header.dtype, where)
     return Layout(
         total=frames,
-        n=height,
+        height=height,
+        width=width,
         frames_slowest=first != header.fortran_order,
         transposed=header.fortran_order,
     )

@@ -7,10 +7,10 @@ import pytest
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.intake import Intake
-from ptychopinn_batch.data.npz import read_npz
-from ptychopinn_batch.data.npzfile import NpzFile
 from ptychopinn_batch.data.source import Geometry
 from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers.npzfile import NpzFile
+from ptychopinn_batch.readers.opened import read_scan
 
 from .conftest import FRAMES, N, contract
 
@@ -18,7 +18,7 @@ STAR = Path(__file__).parents[3] / "data" / "siemens_star_128.npz"
 
 
 def read(path: Path, **options):
-    return read_npz(path, Scan(path=str(path), **options))
+    return read_scan(Scan(path=str(path), **options))
 
 
 def frames_of(raw, size: int = 7) -> np.ndarray:
@@ -176,7 +176,7 @@ class TestRefuses:
         assert "no such file" in refusal(tmp_path / "none.npz")
 
     def test_a_folder(self, tmp_path):
-        with pytest.raises(UserError, match="cannot be read"):
+        with pytest.raises(UserError, match="this is a folder without scans"):
             read(tmp_path)
 
     def test_what_is_not_a_zip_file(self, tmp_path):
@@ -299,7 +299,7 @@ class TestRefuses:
     def test_frames_of_odd_size(self, save):
         message = refusal(save(diff3d=contract()["diff3d"][:, 1:, 1:]))
         assert "odd size, 15 x 15" in message
-        assert "14 x 14" in message
+        assert "crop: 14" in message
 
     def test_frames_that_are_not_square(self, save):
         assert "16 x 14 pixels, not square" in refusal(save(diff3d=contract()["diff3d"][:, :, 2:]))
