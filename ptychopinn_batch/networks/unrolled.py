@@ -128,6 +128,8 @@ class Unrolled(Network):
             objects.append(state.object)
             misfits.append(before)
         last = back_projection(state.object, region, fixed.floor, misfit)[1]
+        if state.best is not None and not last < ASTRAY * state.best.misfit:
+            objects[-1], last = state.best.object, torch.full_like(last, state.best.misfit)
         return Reconstruction(tuple(objects), torch.stack([*misfits[1:], last]), fixed.seen)
 
     def _start(self, region: Region) -> tuple[Fixed, State]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.random import Generator
+from torch import Tensor
 
 from ptychopinn_batch import physics
 from ptychopinn_batch.canvas import Canvas
@@ -55,17 +56,8 @@ def expose(probe: Modes, positions: Positions, random: Generator) -> Region:
     n = probe.shape[-1]
     canvas = Canvas.around(positions, n)
     corners, fractions = map(torch.from_numpy, canvas.corners(positions, n))
-    truth = torch.from_numpy(random_object(max(canvas.shape), random))
-    truth = truth[: canvas.height, : canvas.width].contiguous()
-    modes = torch.from_numpy(probe)
-    light = physics.shifted(
-        flaws.wrong_probe(modes, random), flaws.wrong_fractions(fractions, random)
-    )
-    expected = physics.intensity(physics.exit_to_detector(truth, corners, light))
-    expected = flaws.with_background(flaws.partly_coherent(expected, random), random)
-    dose = np.exp(random.uniform(np.log(LEAST_DOSE), np.log(MOST_DOSE)))
-    gain = dose / float(expected.sum((1, 2)).mean())
-    counts = torch.poisson(expected * gain, torch.Generator().manual_seed(_seed(random)))
+    truth, modes = _truth(canvas, random), torch.from_numpy(probe)
+    counts, gain = _counted(_expected(truth, corners, fractions, modes, random), random)
     photons = float(counts.sum((1, 2)).mean())
     region = Region(
         corners=corners,
@@ -79,6 +71,30 @@ def expose(probe: Modes, positions: Positions, random: Generator) -> Region:
     )
     brightest = float(region.illumination.max())
     return replace(region, scale=replace(region.scale, illumination=brightest))
+
+
+def _truth(canvas: Canvas, random: Generator) -> Tensor:
+    """A random object (H, W) on a canvas."""
+    truth = torch.from_numpy(random_object(max(canvas.shape), random))
+    return truth[: canvas.height, : canvas.width].contiguous()
+
+
+def _expected(
+    truth: Tensor, corners: Tensor, fractions: Tensor, modes: Tensor, random: Generator
+) -> Tensor:
+    """Frames (K, N, N) as nature makes them; probe and positions are a flawed model of it."""
+    light = physics.shifted(
+        flaws.wrong_probe(modes, random), flaws.wrong_fractions(fractions, random)
+    )
+    frames = physics.intensity(physics.exit_to_detector(truth, corners, light))
+    return flaws.with_background(flaws.partly_coherent(frames, random), random)
+
+
+def _counted(expected: Tensor, random: Generator) -> tuple[Tensor, float]:
+    """Photons counted at a random dose, and by how much that is brighter than `expected`."""
+    dose = np.exp(random.uniform(np.log(LEAST_DOSE), np.log(MOST_DOSE)))
+    gain = dose / float(expected.sum((1, 2)).mean())
+    return torch.poisson(expected * gain, torch.Generator().manual_seed(_seed(random))), gain
 
 
 def _seed(random: Generator) -> int:

@@ -10,7 +10,7 @@ from ptychopinn_batch.misfit import MISFITS, amplitude
 from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
-from ptychopinn_batch.networks.unrolled import DAMPING, Unrolled, back_projection
+from ptychopinn_batch.networks.unrolled import ASTRAY, DAMPING, Unrolled, back_projection
 from ptychopinn_batch.simulate.regions import simulated_region
 
 SMALL = UnrolledSettings(width=8, hidden=2, depth=2)
@@ -128,3 +128,14 @@ def test_the_guard_does_nothing_where_all_goes_well():
         assert torch.equal(
             network.train()(region, steps=6).object, network.eval()(region, steps=6).object
         )
+
+
+def test_a_last_step_that_leads_astray_is_taken_back():
+    torch.manual_seed(1)
+    wild = Unrolled(SMALL).eval()
+    torch.nn.init.normal_(wild.unet.head.weight, std=3)
+    with torch.inference_mode():
+        results = [wild(simulated_region(2), steps=steps) for steps in range(1, 9)]
+    least = [min(float(m) for m in result.misfits) for result in results]
+    for result, best in zip(results[1:], least[1:], strict=True):
+        assert result.misfits[-1] <= ASTRAY * best
