@@ -25,7 +25,7 @@ check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/mypy hpc ptychopinn_batch
 
 bench: $(VENV)/.installed  ## quality and speed of the shipped network
-	$(BIN)/python benchmarks/zero_shot.py
+	$(BIN)/python benchmarks/quality.py --out $(RUNS)/quality
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -94,6 +94,11 @@ class RunPaths:
         return self.root / ".stores"
 
     @cached_property
+    def models(self) -> Path:
+        """Packaged models, by their content: shared between runs."""
+        return self.root / ".models"
+
+    @cached_property
     def known_inputs(self) -> Path:
         """What is remembered of input files, by the program that has them."""
         return self.stores / "inputs.jsonl"

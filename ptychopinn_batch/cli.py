@@ -1,7 +1,7 @@
 """The command line: the list of commands, and what becomes of errors.
 
 Commands are imported when they are called, so that each answers as fast as it can: none of them
-imports torch, but `simulate`.
+imports torch, but those that work on frames or weights (`simulate`, parts of `package`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ COMMANDS = {
     "cancel": "Cancel tasks that are waiting or running.",
     "resubmit": "Run again what failed.",
     "profile": "Make and show profiles of clusters.",
+    "inspect": "Tell what is in a scan's file, and whether it will reconstruct.",
+    "convert": "Write a scan in another format.",
     "simulate": "Write a simulated scan as an NPZ file.",
+    "package": "Show, check, compare and convert packaged networks.",
     "schema": "Print the JSON Schema of job specs.",
 }
 """In the order in which one meets them; each is a function of its name in a module of its name."""

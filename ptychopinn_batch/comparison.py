@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,18 @@ class Similarity:
     phase_corr: float | None
     amp_ssim: float | None
     phase_ssim: float | None
+
+
+class Contrast(NamedTuple):
+    """Contrast of an object relative to its reference's; None where that has none."""
+
+    phase: float | None
+    amplitude: float | None
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether phase or amplitude of the reference is not to be seen in the object at all."""
+        return any(value is not None and value < FLAT for value in self)
 
 
 def scan_box(canvas: Canvas, positions: NDArray[np.float64]) -> Window:
@@ -104,16 +116,26 @@ def similarity(obj: Complex, reference: Complex, seen: Mask | None = None) -> Si
     seen = np.isfinite(obj) if seen is None else seen & np.isfinite(obj)
     if seen.mean() < 0.5:
         return None
-    obj = np.where(seen, obj, 0).astype(np.complex64)
-    aligned = align(obj, reference, seen)
-    phases, amplitudes = _phases(aligned, reference, seen), _amplitudes(aligned, reference)
-    phase_contrast = _contrast(_spread(obj, seen), _spread(reference, seen))
-    size = amplitudes[1][seen].mean()
-    amplitude_contrast = _contrast(*(image[seen].std() / size for image in amplitudes))
+    aligned = align(np.where(seen, obj, 0).astype(np.complex64), reference, seen)
+    phases, amplitudes = (
+        phase_images(aligned, reference, seen),
+        amplitude_images(aligned, reference),
+    )
+    contrast = contrast_of(aligned, reference, seen)
     return Similarity(
-        phase_corr=_score(_correlation, phases, seen, phase_contrast),
-        amp_ssim=_score(_ssim, amplitudes, seen, amplitude_contrast),
-        phase_ssim=_score(_ssim, phases, seen, phase_contrast),
+        phase_corr=_score(_correlation, phases, seen, contrast.phase),
+        amp_ssim=_score(_ssim, amplitudes, seen, contrast.amplitude),
+        phase_ssim=_score(_ssim, phases, seen, contrast.phase),
+    )
+
+
+def contrast_of(aligned: Complex, reference: Complex, seen: Mask) -> Contrast:
+    """The contrast of an object, in the gauge of the reference, relative to that of the latter."""
+    size = np.abs(reference[seen]).mean()
+    amplitudes = amplitude_images(aligned, reference)
+    return Contrast(
+        phase=_contrast(_spread(aligned, seen), _spread(reference, seen)),
+        amplitude=_contrast(*(image[seen].std() / size for image in amplitudes)),
     )
 
 
@@ -168,11 +190,12 @@ def _fitted_plane(product: NDArray[np.complex128], rows: Real, columns: Real) ->
     return np.asarray(solution @ terms).reshape(product.shape)
 
 
-def _amplitudes(aligned: Complex, reference: Complex) -> tuple[Real, Real]:
+def amplitude_images(aligned: Complex, reference: Complex) -> tuple[Real, Real]:
+    """Amplitudes (H, W) of an object in the gauge of the reference, and of the latter."""
     return np.abs(aligned).astype(np.float64), np.abs(reference).astype(np.float64)
 
 
-def _phases(aligned: Complex, reference: Complex, seen: Mask) -> tuple[Real, Real]:
+def phase_images(aligned: Complex, reference: Complex, seen: Mask) -> tuple[Real, Real]:
     """Phases of object and reference in rad, cut open where the reference has the fewest phases.
 
     Where they agree within an eighth of a turn the object is put on the reference's branch, so

@@ -51,7 +51,7 @@ def expected_cost(task: Task) -> Cost:
             each = SIMULATED_PIXEL if simulated else STORED_PIXEL
             return _cost(each * pixels, STORED_BYTES * pixels)
         case "train":
-            return _cost(_training(TrainParams.of(task).train, _n(task)))
+            return _cost(_training(TrainParams.of(task).train, _frames(task), _n(task)))
         case "infer":
             return _inference(InferParams.of(task), pixels)
         case "finalize":
@@ -77,10 +77,17 @@ def _step(frame_pixels: float, object_pixels: float) -> float:
     return FRAME_PIXEL * frame_pixels + OBJECT_PIXEL * object_pixels
 
 
-def _training(train: Train, n: int) -> float:
+def _training(train: Train, frames: int, n: int) -> float:
     steps = BACKWARD * sum(train.unroll) / 2 + train.warm_share * train.warm / 2
     region = _step(train.frames_per_region * max(n, 32) ** 2, train.window**2)
-    return train.epochs * train.regions_per_epoch * steps * region
+    return train.epochs * _regions(train, frames) * steps * region
+
+
+def _regions(train: Train, frames: int) -> float:
+    """Regions of an epoch; those that cover all frames are full up to four fifths."""
+    if train.regions_per_epoch != "cover":
+        return train.regions_per_epoch
+    return max(1.0, frames / (0.8 * train.frames_per_region)) / (1 - train.simulated)
 
 
 def _inference(params: InferParams, pixels: int) -> Cost:

@@ -12,6 +12,7 @@ from hpc.errors import UserError
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.jobspec import JobSpec, Model, Scan
 from ptychopinn_batch.stages.params import InputIdentity
+from ptychopinn_batch.training.split import too_small
 
 __all__ = ["Facts", "Package", "ScanFacts", "check_scan"]
 
@@ -20,20 +21,27 @@ OBJECT_BYTES = 16  # of a pixel while results are written: complex object, light
 
 @dataclass(frozen=True)
 class ScanFacts:
-    """A scan: its frames of n x n pixels, its canvas. `identity` is None for a simulation."""
+    """A scan: its frames of n x n pixels, its canvas, its reader.
+
+    `identity` and `reader` are None for a simulation; apart: the largest share of frames that can
+    be validated on apart from the others.
+    """
 
     frames: int
     n: int
     canvas: Canvas
     identity: InputIdentity | None
+    reader: str | None = None
+    apart: float = 0.5
 
 
 @dataclass(frozen=True)
 class Package:
-    """A packaged network: where it lies, and the hash of what decides its results."""
+    """A packaged network: where it lies, what it is, and the hash of what decides its results."""
 
     folder: Path
     identity: str
+    architecture: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,16 @@ def _mistakes(spec: JobSpec, scan: Scan, facts: ScanFacts) -> Iterator[UserError
     if cnn and cnn.group > facts.frames:
         what = f"a group of {cnn.group} frames is larger than the scan ({facts.frames} frames)"
         yield UserError(what, where=where, mend="Write a smaller model.cnn.gridsize")
+    yield from _too_small_to_split(spec, facts, where)
     yield from _too_large(spec, facts, where)
+
+
+def _too_small_to_split(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserError]:
+    train = spec.train
+    if train is None or train.simulated == 1 or train.split == "frames":
+        return
+    if train.validation > facts.apart:
+        yield too_small(train.validation, facts.n, where)
 
 
 def _too_large(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserError]:

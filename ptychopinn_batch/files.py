@@ -58,6 +58,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder and all that is in it, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def sync(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -9,21 +9,21 @@ from hpc.errors import UserError
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
 from ptychopinn_batch.inputs import Header, Inputs
 from ptychopinn_batch.jobspec import Scan
-from ptychopinn_batch.package import package_identity, resolve_pretrained
+from ptychopinn_batch.package import Registry, read_manifest, resolve_pretrained
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.sweep import Variant
 
 __all__ = ["gather"]
 
 
-def gather(variants: Sequence[Variant], inputs: Inputs, source: str) -> Facts:
+def gather(variants: Sequence[Variant], inputs: Inputs, models: Registry, source: str) -> Facts:
     """The facts of all variants. UserError with every scan that cannot be used.
 
-    `source` is the spec's file, for messages.
+    `models` are the packages that all runs share; `source` is the spec's file, for messages.
     """
     scans = dict.fromkeys(scan for variant in variants for scan in variant.spec.scans)
     names = dict.fromkeys(variant.spec.model.pretrained for variant in variants)
-    packages = {name: _package(name) for name in names if name != "none"}
+    packages = {name: _package(name, models) for name in names if name != "none"}
     return Facts(_scan_facts(scans, inputs, source), packages)
 
 
@@ -42,12 +42,15 @@ def _scan_facts(scans: Iterable[Scan], inputs: Inputs, source: str) -> dict[Scan
             frames=header.frames,
             n=header.n,
             canvas=header.canvas,
+            apart=header.apart,
             identity=inputs.identify(scan, header),
+            reader=header.reader,
         )
         for scan, header in headers.items()
     }
 
 
-def _package(name: str) -> Package:
-    folder = resolve_pretrained(name, Path.cwd())
-    return Package(folder, package_identity(folder))
+def _package(name: str, models: Registry) -> Package:
+    folder = resolve_pretrained(name, Path.cwd(), models)
+    manifest = read_manifest(folder)
+    return Package(folder, manifest.identity, manifest.architecture)

@@ -1,18 +1,18 @@
 """Remembers what was found out about scans, so that it is found out once and not every time.
 
-A file is known by its identity as long as its size and the time of its last change stay the same;
-a scan's header by what the scan holds. Both lie beside the scan stores. They are only a shortcut:
-what no longer holds, or cannot be read, is found out again.
+Files are known by their identity as long as their sizes and the times of their last changes stay
+the same; a scan's header by what the scan holds. Both lie beside the scan stores. They are only a
+shortcut: what no longer holds, or cannot be read, is found out again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from hpc.errors import StateError
 from hpc.fsio import append_line, read_lines
@@ -21,7 +21,7 @@ from hpc.record import Record
 from hpc.task import content_key
 from ptychopinn_batch import __version__
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.jobspec import OWN_READERS, Scan
 from ptychopinn_batch.stages.params import STORE_SCHEMA, InputIdentity, ScanContent
 
 __all__ = ["Header", "Inputs"]
@@ -30,29 +30,37 @@ __all__ = ["Header", "Inputs"]
 # time, since file systems count coarsely: it is not remembered.
 SETTLED = 2_000_000_000
 
+WHICH = ("path", "files", "format", "datasets")  # keys of a scan that say which files it has
+
 R = TypeVar("R", bound=Record)
 
 
-class KnownFile(Record):
-    """A file as it was when it was hashed."""
+class KnownInput(Record):
+    """The files of a scan as they were when they were hashed.
 
-    path: str
+    scan: hash of what says which files they are; state: of all of them, without reading them.
+    """
+
+    scan: str
+    files: tuple[str, ...] = Field(strict=False)
+    state: str
     changed_ns: int
     identity: InputIdentity
 
-    @property
-    def state(self) -> tuple[int, int]:
-        """What tells, without reading it, whether a file is still the same."""
-        return self.identity.size, self.changed_ns
-
 
 class Header(Record):
-    """A scan without a mistake that shows before its frames are read. `key`: what it holds."""
+    """A scan without a mistake that shows before its frames are read. `key`: what it holds.
+
+    reader: what reads its file, None for a simulation; apart: the largest share of its frames that
+    can be validated on apart from the others.
+    """
 
     key: str
+    reader: str | None
     frames: int
     n: int
     canvas: Canvas
+    apart: float
 
 
 class Inputs:
@@ -60,79 +68,118 @@ class Inputs:
 
     def __init__(self, run: RunPaths) -> None:
         self._run = run
-        self._files = {known.path: known for known in _read(run.known_inputs, KnownFile)}
+        self._inputs = {known.scan: known for known in _read(run.known_inputs, KnownInput)}
         self._headers = {known.key: known for known in _read(run.known_scans, Header)}
-        self._new_files: list[KnownFile] = []
+        self._new_inputs: list[KnownInput] = []
         self._new_headers: list[Header] = []
-        self._read_at: dict[str, tuple[int, int]] = {}  # state of a file when its header was read
+        self._read_at: dict[str, str] = {}  # state of the files when a header was read
 
     def header(self, scan: Scan) -> Header:
         """The header of a scan; UserError where it cannot be used. Hashes no file."""
         if scan.path is None:
             return self._headers.get(_key(scan, None)) or _read_header(scan)
-        file = self._unchanged(Path(scan.path))
-        known = self._headers.get(_key(scan, file)) if file else None
-        self._read_at[scan.path] = _state(Path(scan.path))
-        return known or _read_header(scan)
+        known = self._unchanged(scan)
+        header = self._headers.get(_key(scan, known)) if known else None
+        files = known.files if known else _files(scan)
+        self._read_at[_which(scan)] = _state(scan, files)[0]
+        return header or _read_header(scan)
 
     def identify(self, scan: Scan, header: Header) -> InputIdentity | None:
-        """The identity of a scan's file, None for a simulation; keeps its header in mind."""
-        file = self._identify(Path(scan.path)) if scan.path else None
-        key = _key(scan, file)
-        same = file is None or self._read_at.get(file.path) == file.state
-        if key not in self._headers and same:
+        """The identity of a scan's files, None for a simulation; keeps its header in mind."""
+        known = self._identify(scan) if scan.path else None
+        key = _key(scan, known)
+        same = known is None or self._read_at.get(known.scan) == known.state
+        if key not in self._headers and same and _is_own(header.reader):
             self._headers[key] = header.model_copy(update={"key": key})
             self._new_headers.append(self._headers[key])
-        return file.identity if file else None
+        return known.identity if known else None
 
     def save(self) -> None:
         """Keep what was found out since."""
-        _append(self._run.known_inputs, self._new_files)
+        _append(self._run.known_inputs, self._new_inputs)
         _append(self._run.known_scans, self._new_headers)
-        self._new_files, self._new_headers = [], []
+        self._new_inputs, self._new_headers = [], []
 
-    def _identify(self, path: Path) -> KnownFile:
-        known = self._unchanged(path)
+    def _identify(self, scan: Scan) -> KnownInput:
+        known = self._unchanged(scan)
         if known is None:
-            now, known = time.time_ns(), _hashed(path)
-            self._files[known.path] = known
+            now, known = time.time_ns(), _hashed(scan)
+            self._inputs[known.scan] = known
             if now - known.changed_ns > SETTLED:
-                self._new_files.append(known)
+                self._new_inputs.append(known)
         return known
 
-    def _unchanged(self, path: Path) -> KnownFile | None:
-        """What is known of a file, if it is still the same."""
-        known = self._files.get(str(path))
-        return known if known and known.state == _state(path) else None
+    def _unchanged(self, scan: Scan) -> KnownInput | None:
+        """What is known of a scan's files, if they are still the same."""
+        known = self._inputs.get(_which(scan))
+        return known if known and known.state == _state(scan, known.files)[0] else None
 
 
-def _hashed(path: Path) -> KnownFile:
-    from ptychopinn_batch.data.header import input_identity  # scipy: only where it is needed
+def _hashed(scan: Scan) -> KnownInput:
+    from ptychopinn_batch.data.header import scan_identity  # scipy: only where it is needed
 
-    _, changed = _state(path)
-    return KnownFile(path=str(path), changed_ns=changed, identity=input_identity(path))
+    files = _files(scan)
+    state, changed = _state(scan, files)
+    return KnownInput(
+        scan=_which(scan),
+        files=files,
+        state=state,
+        changed_ns=changed,
+        identity=scan_identity(scan),
+    )
+
+
+def _files(scan: Scan) -> tuple[str, ...]:
+    from ptychopinn_batch.readers.opened import input_files  # h5py: only where it is needed
+
+    return tuple(map(str, input_files(scan)))
 
 
 def _read_header(scan: Scan) -> Header:
     from ptychopinn_batch.data.header import read_header  # scipy: only where it is needed
 
     found = read_header(scan)
-    return Header(key="", frames=found.frames, n=found.n, canvas=found.canvas)
+    return Header(
+        key="",
+        reader=found.reader,
+        frames=found.frames,
+        n=found.n,
+        canvas=found.canvas,
+        apart=found.apart,
+    )
 
 
-def _key(scan: Scan, file: KnownFile | None) -> str:
+def _key(scan: Scan, known: KnownInput | None) -> str:
     """Hash of all that decides a header, the program included that checked it."""
     return content_key(
         {
             "scan": ScanContent.of(scan).model_dump(mode="json"),
-            "file": file and file.identity.model_dump(mode="json"),
+            "file": known and known.identity.model_dump(mode="json"),
             "program": [__version__, STORE_SCHEMA],
         }
     )
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """Size and time of the last change; of a file that is not there, what fits no memory."""
+def _which(scan: Scan) -> str:
+    """Hash of what says which files a scan has."""
+    return content_key(scan.model_dump(mode="json", include=set(WHICH)))
+
+
+def _is_own(reader: str | None) -> bool:
+    """Whether a header may be remembered: readers of other packages change without our knowing."""
+    return reader is None or reader.split()[0] in OWN_READERS
+
+
+def _state(scan: Scan, files: Sequence[str]) -> tuple[str, int]:
+    """Sizes and times of the last change as a hash, and the latest of those times.
+
+    The folder of a scan counts too. Of a file that is not there: what fits no memory.
+    """
+    states = [_state_of(Path(one)) for one in (str(scan.path), *files)]
+    return content_key([list(state) for state in states]), max(time for _, time in states)
+
+
+def _state_of(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError:

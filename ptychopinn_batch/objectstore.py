@@ -34,6 +34,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 SCHEMA = 1
 CHUNK = 128  # pixels, side of the pieces of a shard that can be read alone
 AGAIN = "Delete it and submit the run again"
+OME = "ome"  # the attribute by which viewers find an image in it; none of ours
 LOCK_SECONDS = 60  # far more than making an empty array takes
 GAUGE = (
     "array pixel (row i, column j) is scan pixel (i + y0, j + x0); a position (x, y) is the scan "
@@ -219,8 +220,9 @@ def _read_header(folder: Path) -> ArrayHeader:
     except (OSError, ValueError, KeyError) as error:
         what = "there is no object array"
         raise StateError(what, where=str(folder), mend=AGAIN) from error
+    own = {name: value for name, value in attributes.items() if name != OME}
     try:
-        return ArrayHeader.model_validate(attributes, strict=False)
+        return ArrayHeader.model_validate(own, strict=False)
     except ValidationError as error:
         what = f"this is no object array of ours ({explain(error)})"
         raise StateError(what, where=str(folder)) from error

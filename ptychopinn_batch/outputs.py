@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpc.paths import RunPaths
 from hpc.task import Task
-from ptychopinn_batch.package import package_files
+from ptychopinn_batch.package import EXTRA_FILES, package_files
 from ptychopinn_batch.results import ResultPaths, tile_record
 from ptychopinn_batch.stages.params import (
     FinalizeParams,
@@ -33,7 +33,8 @@ def _outputs(task: Task, params: StageParams, run: RunPaths) -> tuple[Path, ...]
         case TrainParams():
             return package_files(TrainingPaths(run.training(task.key)).package)
         case PackageParams():
-            return package_files(run.model(str(task.extras["variant"])))
+            names = [EXTRA_FILES[kind] for kind in params.export]
+            return package_files(run.model(str(task.extras["variant"])), names)
         case InferParams():
             # Tiles are written in order, and lose their records together.
             array, last = ResultPaths.of(run, task).object_array, params.tiles[1] - 1

@@ -42,11 +42,15 @@ def shifted(probe: Tensor, fractions: Tensor) -> Tensor:
 
     Fourier shift theorem: content at u is found at u + fraction.
     """
-    frequency = torch.fft.fftfreq(probe.shape[-1], device=probe.device)
+    return torch.fft.ifft2(torch.fft.fft2(probe)[None] * ramp(fractions, probe.shape[-1])[:, None])
+
+
+def ramp(fractions: Tensor, n: int) -> Tensor:
+    """What moves an N x N image by fractions (K, 2) of a pixel, in Fourier space: (K, N, N)."""
+    frequency = torch.fft.fftfreq(n, device=fractions.device)
     x, y = (-2 * math.pi * fractions.to(frequency)).unbind(1)
     turn = y[:, None, None] * frequency[:, None] + x[:, None, None] * frequency
-    ramp = torch.polar(torch.ones_like(turn), turn)
-    return torch.fft.ifft2(torch.fft.fft2(probe)[None] * ramp[:, None])
+    return torch.polar(torch.ones_like(turn), turn)
 
 
 def patch_index(corners: Tensor, n: int, width: int) -> Tensor:

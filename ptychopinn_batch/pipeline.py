@@ -13,16 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from pydantic import JsonValue
 
+from hpc.errors import UserError
 from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.resources import Resources
 from hpc.task import Task, content_key, make_task
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, check_scan
-from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Train
+from ptychopinn_batch.jobspec import Infer, JobSpec, Model, ModelExport, ResultExport, Scan, Train
 from ptychopinn_batch.outputs import outputs_of
 from ptychopinn_batch.stages.params import (
     MACHINES,
@@ -40,6 +42,7 @@ from ptychopinn_batch.stages.params import (
     array_key,
 )
 from ptychopinn_batch.sweep import ONLY_VARIANT, Variant, point_name
+from ptychopinn_batch.training.trackers import missing_package
 
 __all__ = ["build_tasks"]
 
@@ -52,9 +55,11 @@ Extras = Mapping[str, JsonValue]
 def build_tasks(variants: Sequence[Variant], facts: Facts, run: RunPaths) -> tuple[Task, ...]:
     """Every task of a run, each after those that it needs.
 
-    Raises UserError where a spec and its scans do not fit each other.
+    Raises UserError where a spec and its scans do not fit each other, or a package is missing.
     """
     for variant in variants:
+        if variant.spec.train and (missing := missing_package(variant.spec.train.track)):
+            raise missing
         for scan in variant.spec.scans:
             check_scan(variant.spec, scan, facts.scans[scan])
     graph = _Graph(facts, _changing_scans(variants, facts), run)
@@ -121,7 +126,7 @@ class _Graph:
         )
         extras = {
             "variant": variant.name,
-            **{key: getattr(train, key) for key in MACHINES},
+            **train.model_dump(mode="json", include=set(MACHINES)),
             **({"pretrained": str(package.folder)} if package else {}),
             **self.facts.size_of(scans),
         }
@@ -134,17 +139,29 @@ class _Graph:
         params = PrepareParams(
             scan=ScanContent.of(scan),
             input=self.facts.scans[scan].identity,
+            reader=self.facts.scans[scan].reader,
             store_schema=STORE_SCHEMA,
         )
         name = f"prepare-{scan.name}"
         if scan.name in self.changing:
             name += f"-{_label(variant, ('scans',))}"
-        extras = {"path": scan.path, "scan": scan.name, **self.facts.size_of([scan])}
+        files = scan.files and scan.files.model_dump(mode="json", exclude_none=True)
+        extras = {
+            "path": scan.path,
+            "scan": scan.name,
+            **({"files": files} if files else {}),
+            **self.facts.size_of([scan]),
+        }
         resources = variant.spec.resources.prepare.resources()
         return self._share(self._task(name, params, extras, (), resources))
 
     def _package(self, variant: Variant, network: _Network) -> None:
-        params = PackageParams(network=network.id, model=network.model, train=network.train)
+        params = PackageParams(
+            network=network.id,
+            model=network.model,
+            train=network.train,
+            export=_model_exports(variant.spec, self.facts.package_of(variant.spec.model)),
+        )
         extras = {**network.extras, "variant": variant.name}
         resources = variant.spec.resources.finalize.resources()
         name = f"package-{variant.name}"
@@ -162,7 +179,7 @@ class _Graph:
             self._add(self._task(f"infer-{of}-{number}", block, extras, needs, resources))
             for number, block in enumerate(_blocks(whole, spec.infer.tiles_per_task))
         ]
-        end, resources = _finalize(whole, spec.export), spec.resources.finalize.resources()
+        end, resources = _finalize(whole, spec), spec.resources.finalize.resources()
         self._add(self._task(f"finalize-{of}", end, extras, (*needs, *blocks), resources))
 
     def _task(
@@ -247,12 +264,21 @@ def _blocks(whole: InferParams, size: int) -> Iterator[InferParams]:
         yield whole.model_copy(update={"tiles": (first, min(first + size, count))})
 
 
-def _finalize(whole: InferParams, export: tuple[Export, ...]) -> FinalizeParams:
+def _model_exports(spec: JobSpec, package: Package | None) -> tuple[ModelExport, ...]:
+    """The formats of a network, in order. UserError where it has no place in one of them."""
+    architecture = package.architecture if package else spec.model.architecture
+    if "bundle" in spec.export and architecture != "cnn":
+        what = f"PtychoPINN knows no network {architecture!r}: a bundle holds a 'cnn'"
+        raise UserError(what, where="export", mend="Leave bundle out")
+    return tuple(kind for kind in get_args(ModelExport) if kind in spec.export)
+
+
+def _finalize(whole: InferParams, spec: JobSpec) -> FinalizeParams:
     return FinalizeParams(
         store=whole.store,
         network=whole.network,
         infer=whole.infer,
         array_key=whole.array_key,
         canvas=whole.canvas,
-        export=tuple(sorted(export)),
+        export=tuple(sorted(kind for kind in get_args(ResultExport) if kind in spec.export)),
     )

@@ -36,6 +36,8 @@ brackets. `1e-3` is a number here, and `04:00:00` a time without quotes; text su
 would otherwise be a number needs them.
 """
 
+LISTS = "scans", "stages"
+
 OVERRIDES = """\
 ## Overrides: `--set` and `--profile`
 
@@ -116,7 +118,7 @@ def _sections(path: KeyPath) -> Iterator[str]:
     node = node_at(path) or {}
     yield _section(path, node)
     for name in node["properties"]:
-        inner = (*path, name, 0) if name == "scans" else (*path, name)
+        inner = (*path, name, 0) if name in LISTS else (*path, name)
         if name == "sweep":
             yield f"{_heading(inner)}\n\n{SWEEP}"
         elif "properties" in (node_at(inner) or {}):
@@ -131,7 +133,7 @@ def _section(path: KeyPath, node: Node) -> str:
 
 
 def _heading(path: KeyPath) -> str:
-    return f"## `{'.'.join(map(str, path)).replace('scans.0', 'scans[]')}`"
+    return f"## `{'.'.join(map(str, path)).replace('.0', '[]')}`"
 
 
 def _row(path: KeyPath, name: str) -> str:

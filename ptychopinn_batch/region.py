@@ -31,7 +31,7 @@ class Region:
     corners: (K, 2) int64, top-left pixel (x, y) of each patch in this window; fractions: (K, 2)
     float32 in [0, 1); probe: (M, N, N) complex64 with sum |P|^2 = mean counts per frame;
     amplitudes: (K, N, N) float32, sqrt(counts), DC at [0, 0]; good: (N, N) bool or None, pixels to
-    trust; truth: (H, W) complex64 where known.
+    trust; truth: (H, W) complex64 where known, NaN in pixels where it is not.
     """
 
     corners: Tensor

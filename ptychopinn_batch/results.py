@@ -8,7 +8,7 @@ from typing import Self
 
 from hpc.paths import RunPaths
 from hpc.task import Task
-from ptychopinn_batch.jobspec import Export
+from ptychopinn_batch.jobspec import ResultExport
 
 __all__ = ["ResultPaths", "tile_record", "tile_records"]
 
@@ -54,6 +54,19 @@ class ResultPaths:
         return self.folder / "phase.png"
 
     @property
+    def amplitude_tiff(self) -> Path:
+        return self.folder / "amplitude.tiff"
+
+    @property
+    def phase_tiff(self) -> Path:
+        return self.folder / "phase.tiff"
+
+    @property
+    def image(self) -> Path:
+        """The object as an image of two channels, inside its array: what OME-Zarr viewers show."""
+        return self.object_array / "image"
+
+    @property
     def metrics(self) -> Path:
         return self.folder / "metrics.json"
 
@@ -66,7 +79,7 @@ class ResultPaths:
     def provenance(self) -> Path:
         return self.folder / "provenance.json"
 
-    def exports(self, export: Export) -> tuple[Path, ...]:
+    def exports(self, export: ResultExport) -> tuple[Path, ...]:
         """The files of one kind of export."""
         match export:
             case "npz":
@@ -75,6 +88,10 @@ class ResultPaths:
                 return self.product_hdf5, self.diffraction
             case "png":
                 return self.amplitude, self.phase
+            case "tiff":
+                return self.amplitude_tiff, self.phase_tiff
+            case "ome-zarr":
+                return (self.image,)
 
 
 def tile_records(array: Path) -> Path:

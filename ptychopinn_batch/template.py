@@ -56,7 +56,7 @@ model:
 infer:
   steps: 16                     # 4 for a look, 32 for the last bit of quality
 
-export: [npz, ptychodus, png]
+export: [npz, ptychodus, png]   # also tiff, ome-zarr; of the network: safetensors, bundle
 
 # Compare variants: every combination of these values.
 # sweep:

@@ -18,6 +18,7 @@ from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import shown_path
 from ptychopinn_batch.gather import gather
 from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.package import Registry
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.runfolder import check_folder
 from ptychopinn_batch.specfile import LoadedSpec, load_spec, read_text
@@ -93,7 +94,7 @@ def read_job(
     run = RunPaths(runs, loaded.spec.name)
     check_folder(run, loaded.spec)
     variants, inputs = expand(loaded), Inputs(run)
-    tasks = build_tasks(variants, gather(variants, inputs, str(path)), run)
+    tasks = build_tasks(variants, gather(variants, inputs, Registry(run.models), str(path)), run)
     where = executor or (cluster.profile.executor if file else LOCAL)
     if file and where == "slurm":
         check_limits(tasks, cluster.profile, file)

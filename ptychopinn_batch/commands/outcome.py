@@ -85,9 +85,15 @@ def learned_by(result: Mapping[str, JsonValue] | None) -> str:
     before, after = ((result or {}).get(key) for key in ("validation_before", "validation"))
     if not (isinstance(before, float) and isinstance(after, float)):
         return ""
+    skipped = _skipped((result or {}).get("skipped_steps"))
     if before == after:
-        return f" (training gained nothing: kept as it was, validation error {before:.5f})"
-    return f" (validation error {before:.5f} before training, {after:.5f} after)"
+        return f" (training gained nothing: kept as it was, validation error {before:.5f}{skipped})"
+    return f" (validation error {before:.5f} before training, {after:.5f} after{skipped})"
+
+
+def _skipped(steps: JsonValue) -> str:
+    """Steps that were left out because they were not finite, in words."""
+    return f"; {steps:.0f} steps were not finite" if isinstance(steps, float) and steps else ""
 
 
 def _failure(run: RunPaths, row: Row) -> str:

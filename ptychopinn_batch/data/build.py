@@ -200,6 +200,7 @@ def _info(
         illumination_max=light,
         canvas=canvas,
         geometry=raw.geometry,
+        zero_m=raw.zero_m,
         origin=raw.origin,
         reference_is_truth=raw.reference_is_truth,
         content_id=content_key([file.model_dump(mode="json") for file in files]),

@@ -18,6 +18,8 @@ from ptychopinn_batch.simulate.probes import radius90
 Positions = NDArray[np.float64]
 
 CANVAS_BYTES = 16  # of a canvas pixel: complex64 object, float32 weight, what is seen, one copy
+FARTHEST = 1e12  # pixels; their fractions would be lost
+FAINTEST = 1e-15  # of a probe's largest number: squares of its others must not vanish
 LISTED = 10  # frames named in a message
 NEIGHBOURS_LOOKED_AT = 20_000
 _PROBE = "Reconstruct it again, or give another one"
@@ -25,6 +27,7 @@ _UNITS = (
     "Positions are object pixels: divide lengths by the object's pixel size, "
     "wavelength * distance / (N * detector pitch)"
 )
+_METRES = "Check position_unit, energy_ev, distance_m and detector_pixel_m"
 
 
 def listed(rows: NDArray[np.integer[Any]]) -> str:
@@ -37,10 +40,11 @@ def check_frame_shape(height: int, width: int, where: str) -> None:
     """Frames must be square, of even size."""
     if height != width:
         what = f"frames are {height} x {width} pixels, not square"
-        raise UserError(what, where=where, mend="Crop or pad them around the beam's centre")
+        mend = f"Write crop: {min(height, width) // 2 * 2}, and centre where the beam is elsewhere"
+        raise UserError(what, where=where, mend=mend)
     if height % 2:
         what = f"frames have an odd size, {height} x {width} pixels"
-        raise UserError(what, where=where, mend=f"Crop them to {height - 1} x {height - 1}")
+        raise UserError(what, where=where, mend=f"Write crop: {height - 1}")
 
 
 def check_probe(probe: NDArray[Any], n: int, where: str) -> None:
@@ -57,6 +61,10 @@ def check_probe(probe: NDArray[Any], n: int, where: str) -> None:
         raise UserError(f"the probe is NaN or infinite in {bad} pixels", where=where, mend=_PROBE)
     if not probe.any():
         raise UserError("the probe is zero everywhere", where=where, mend=_PROBE)
+    largest = max(float(np.abs(part).max()) for part in (probe.real, probe.imag))
+    if not FAINTEST < largest < 1 / FAINTEST:
+        what = f"the probe's largest number is {largest:.3g}"
+        raise UserError(what, where=where, mend="Scale it to something near 1")
 
 
 def check_positions(positions: Positions, where: str) -> None:
@@ -70,15 +78,18 @@ def check_positions(positions: Positions, where: str) -> None:
         raise UserError(what, where=where, mend="Correct them, or remove these frames")
 
 
-def check_canvas(positions: Positions, n: int, where: str) -> None:
+def check_canvas(positions: Positions, n: int, where: str, mend: str = _UNITS) -> None:
     """Positions must span more than a pixel, and no more than a canvas in memory can hold."""
+    if np.abs(positions).max() > FARTHEST:
+        what = f"positions are up to {np.abs(positions).max():.3g} pixels from zero"
+        raise UserError(what, where=where, mend=mend)
     span = np.ptp(positions, axis=0)
     if not span.any():
         what = "all frames have the same position"
         raise UserError(what, where=where, mend="Give the position of each")
     if span.max() < 1:
         what = f"all positions lie within {span.max():.3g} pixels; they look like metres"
-        raise UserError(what, where=where, mend=_UNITS)
+        raise UserError(what, where=where, mend=mend)
     width, height = (float(v) for v in span + n + 1)
     size, room = width * height * CANVAS_BYTES, psutil.virtual_memory().total
     if size > room:
@@ -86,7 +97,7 @@ def check_canvas(positions: Positions, n: int, where: str) -> None:
             f"the canvas would be {height:.0f} x {width:.0f} pixels and take {size / 1e9:.3g} GB "
             f"(this machine has {room / 1e9:.3g}): positions span {span.max():.3g} pixels"
         )
-        raise UserError(what, where=where, mend=_UNITS)
+        raise UserError(what, where=where, mend=mend)
 
 
 def lit_diameter(probe: NDArray[np.complexfloating]) -> float:
@@ -108,10 +119,17 @@ def check_overlap(positions: Positions, diameter: float, where: str, mend: str) 
 
 
 def check_scan(
-    positions: Positions, probe: NDArray[Any], n: int, *, positions_at: str, probe_at: str
+    positions: Positions,
+    probe: NDArray[Any],
+    n: int,
+    *,
+    positions_at: str,
+    probe_at: str,
+    unit: str = "px",
 ) -> None:
-    """All checks of positions (K, 2) and a probe (M, n, n), found at these places."""
+    """All checks of positions (K, 2) and a probe (M, n, n), found at these places in this unit."""
+    mend = _UNITS if unit == "px" else _METRES
     check_positions(positions, positions_at)
-    check_canvas(positions, n, positions_at)
+    check_canvas(positions, n, positions_at, mend)
     check_probe(probe, n, probe_at)
-    check_overlap(positions, lit_diameter(probe), positions_at, f"{_UNITS}; or check the probe")
+    check_overlap(positions, lit_diameter(probe), positions_at, f"{mend}; or check the probe")

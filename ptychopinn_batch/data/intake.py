@@ -14,6 +14,7 @@ from ptychopinn_batch.data.source import Frames, Measurement
 
 # Types that no count fills: detectors such as EIGER mark their dead pixels by the largest number.
 DEAD = (np.dtype(np.uint32), np.dtype(np.uint64))
+LARGEST = 10**15  # in a pixel, more than any detector counts
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,7 @@ class Intake:
             raise self._wrong_number(self._done + len(block))
         if self._good is not None:
             block = np.where(self._good, block, np.zeros((), block.dtype))
-        self._refuse(block, ~np.isfinite(block), "NaN or infinite")
-        self._refuse(block, block < 0, "negative")
-        if block.dtype in DEAD:
-            self._refuse(block, block == np.iinfo(block.dtype).max, "marked as dead")
+        refuse_broken(block, self._done, self._origin)
         values = block.astype(np.float64)  # squares of unsigned integers would wrap
         counts = values**2 if self._measurement == "amplitude" else values
         self._counts[self._done : self._done + len(block)] = counts.sum((1, 2))
@@ -67,18 +65,28 @@ class Intake:
             raise UserError(what, where=self._origin, mend="Remove them and their positions")
         return Dose(float(self._counts.mean()), self._largest**0.5)
 
-    def _refuse(self, block: Frames, bad: NDArray[Any], word: str) -> None:
-        broken = bad.any((1, 2))
-        if broken.any():
-            first = int(broken.argmax())
-            row, column = (int(i) for i in np.argwhere(bad[first])[0])
-            what = (
-                f"frame {self._done + first} is {word} in {np.count_nonzero(bad[first])} pixels, "
-                f"first at row {row}, column {column}"
-            )
-            mend = "Correct the frames, or mark dead pixels in bad_pixels"
-            raise UserError(what, where=self._origin, mend=mend)
-
     def _wrong_number(self, found: int) -> UserError:
         what = f"{len(self._counts)} frames were expected, {found} came"
         return UserError(what, where=self._origin, mend="Write the file again")
+
+
+def refuse_broken(block: Frames, first: int, origin: str) -> None:
+    """UserError where frames (k, N, N), the first of number `first`, hold what is no count."""
+    _refuse(~np.isfinite(block), "NaN or infinite", first, origin)
+    _refuse(block < 0, "negative", first, origin)
+    if block.dtype in DEAD:
+        _refuse(block == np.iinfo(block.dtype).max, "marked as dead", first, origin)
+    _refuse(block > np.float64(LARGEST), f"above {LARGEST:g}", first, origin)
+
+
+def _refuse(bad: NDArray[Any], word: str, first: int, origin: str) -> None:
+    broken = bad.any((1, 2))
+    if broken.any():
+        frame = int(broken.argmax())
+        row, column = (int(i) for i in np.argwhere(bad[frame])[0])
+        what = (
+            f"frame {first + frame} is {word} in {np.count_nonzero(bad[frame])} pixels, "
+            f"first at row {row}, column {column}"
+        )
+        mend = "Correct the frames, or mark dead pixels in bad_pixels"
+        raise UserError(what, where=origin, mend=mend)

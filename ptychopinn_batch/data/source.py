@@ -99,7 +99,8 @@ class RawScan:
     probe: (M, n, n) complex64, any scale; bad_pixels: (n, n) bool, DC at the centre, or None;
     scan_index: (K,) int64; reference: an object (H, W) complex64 whose pixel (row i, column j) is
     scan pixel (x = j, y = i), so that probe and reference together explain the frames up to one
-    factor, or None; origin: the file, or "simulated".
+    factor, or None; zero_m: (x, y) in metres of the middle of scan pixel (0, 0), None where the
+    file does not place its scan in the world; origin: the file, or "simulated".
     """
 
     frames: FrameSource
@@ -112,6 +113,7 @@ class RawScan:
     reference: Complex | None = None
     reference_is_truth: bool = False
     geometry: Geometry | None = None
+    zero_m: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,15 @@ def first_frames(raw: RawScan, count: int) -> RawScan:
 def block_size(n: int) -> int:
     """How many frames make a block of about `BLOCK_PIXELS`."""
     return max(1, BLOCK_PIXELS // n**2)
+
+
+def patch_middle(n: int) -> float:
+    """From the middle of a patch, index (n - 1) / 2 of Ptychodus, to its pixel n // 2 [pixels].
+
+    A position is the object pixel under pixel n // 2; in metres it is where the patch's middle
+    lies. So position = (metres - zero_m) / pixel size + this.
+    """
+    return n // 2 - (n - 1) / 2
 
 
 def canvas_of(positions: NDArray[np.float64], n: int, geometry: Geometry | None) -> Canvas:

@@ -51,11 +51,12 @@ class ScanInfo(Record):
     """What a store holds.
 
     photons: mean counts of a frame in good pixels; amplitude_max: largest sqrt(counts) of a pixel;
-    illumination_max: largest sum of |P|^2 over frames and modes on the canvas; content_id: hash of
+    illumination_max: largest sum of |P|^2 over frames and modes on the canvas; zero_m: (x, y) in
+    metres of scan pixel (0, 0), None where the scan has no place in the world; content_id: hash of
     all arrays.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     frames: int = Field(ge=1)
     n: int = Field(ge=2)
     modes: int = Field(ge=1)
@@ -66,6 +67,7 @@ class ScanInfo(Record):
     illumination_max: float = Field(gt=0)
     canvas: Canvas
     geometry: Geometry | None
+    zero_m: tuple[float, float] | None = Field(None, strict=False)
     origin: str
     reference_is_truth: bool
     content_id: str

@@ -14,6 +14,7 @@ from ptychopinn_batch.legacy.entries import (
     measured,
 )
 from ptychopinn_batch.legacy.table import LegacySettings, Measured
+from ptychopinn_batch.legacy.torchconfig import populate_torch
 
 __all__ = [
     "LegacySettings",
@@ -25,4 +26,5 @@ __all__ = [
     "enter_training",
     "measured",
     "populate",
+    "populate_torch",
 ]

@@ -32,6 +32,15 @@ DEFAULTS: Values = {
 # fmt: on
 
 
+SCHEDULERS: dict[JsonValue, JsonValue] = {
+    "cosine": "WarmupCosine",
+    "constant": "Default",
+    "exponential": "Exponential",
+    "plateau": "ReduceLROnPlateau",
+}
+"""Our kinds of schedules, as upstream says them."""
+
+
 class Measured(Section):
     """What a scan store says of its frames."""
 
@@ -55,6 +64,23 @@ class LegacySettings(Section):
     model: str | None = None
     output: str | None = None
 
+    @property
+    def frame_size(self) -> int | None:
+        """Side of a frame: of the data, else what the network is for."""
+        return self.data.frame_size if self.data else self.cnn.n if self.cnn else None
+
+    @property
+    def model_type(self) -> str | None:
+        """Supervised where the loss looks at objects alone."""
+        return None if self.train is None or self.train.weights.frames else "supervised"
+
+    @property
+    def lowest_lr(self) -> float | None:
+        """What a plateau's learning rate never falls below."""
+        if self.train is None or self.train.schedule.kind != "plateau":
+            return None
+        return self.train.lr * self.train.schedule.last
+
 
 def _weight_of(loss: str) -> Callable[[JsonValue], JsonValue]:
     return lambda ours: float(_loss_mode(ours) == loss)
@@ -63,6 +89,11 @@ def _weight_of(loss: str) -> Callable[[JsonValue], JsonValue]:
 def _loss_mode(ours: JsonValue) -> JsonValue:
     """Least squares on amplitudes has no name upstream: absolute differences are nearest."""
     return "poisson" if ours == "poisson" else "mae"
+
+
+def _activation(ours: JsonValue) -> JsonValue:
+    """A sigmoid is a sigmoid upstream, whatever its height."""
+    return "sigmoid" if ours == "unit_sigmoid" else ours
 
 
 def _power_of_two(ours: JsonValue) -> JsonValue:
@@ -104,11 +135,11 @@ MODEL, TRAINING, INFERENCE = ("ModelConfig",), ("TrainingConfig",), ("InferenceC
 BOTH = TRAINING + INFERENCE
 
 TABLE = (
-    Row(MODEL, "N", 64, ours="data.frame_size"),
+    Row(MODEL, "N", 64, ours="frame_size"),
     Row(MODEL, "gridsize", 1, ours="cnn.gridsize"),
     Row(MODEL, "n_filters_scale", 2, ours="cnn.filters_scale"),
-    Row(MODEL, "model_type", "pinn"),
-    Row(MODEL, "amp_activation", "sigmoid", ours="cnn.amplitude_activation"),
+    Row(MODEL, "model_type", "pinn", ours="model_type"),
+    Row(MODEL, "amp_activation", "sigmoid", ours="cnn.amplitude_activation", rule=_activation),
     Row(MODEL, "object_big", True, "object.big", ours="cnn.object_big"),
     Row(MODEL, "probe_big", True, "probe.big", ours="cnn.probe_big"),
     Row(MODEL, "probe_mask", False, "probe.mask"),
@@ -160,13 +191,13 @@ TABLE = (
     Row(TRAINING, "weight_decay", 0.0, ours="train.weight_decay"),
     Row(TRAINING, "adam_beta1", 0.9),
     Row(TRAINING, "adam_beta2", 0.999),
-    Row(TRAINING, "scheduler", "Default"),
+    Row(TRAINING, "scheduler", "Default", ours="train.schedule.kind", rule=SCHEDULERS.get),
     Row(TRAINING, "lr_warmup_epochs", 0),
-    Row(TRAINING, "lr_min_ratio", 0.1),
-    Row(TRAINING, "plateau_factor", 0.5),
-    Row(TRAINING, "plateau_patience", 2),
-    Row(TRAINING, "plateau_min_lr", 5e-5),
-    Row(TRAINING, "plateau_threshold", 0.0),
+    Row(TRAINING, "lr_min_ratio", 0.1, ours="train.schedule.last"),
+    Row(TRAINING, "plateau_factor", 0.5, ours="train.schedule.factor"),
+    Row(TRAINING, "plateau_patience", 2, ours="train.schedule.patience"),
+    Row(TRAINING, "plateau_min_lr", 5e-5, ours="lowest_lr"),
+    Row(TRAINING, "plateau_threshold", 0.0, ours="train.schedule.threshold"),
     Row(INFERENCE, "model_path", None, ours="model"),
     Row(INFERENCE, "debug", False),
 )

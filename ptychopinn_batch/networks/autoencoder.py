@@ -17,9 +17,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ptychopinn_batch.jobspec import CnnSettings
+from ptychopinn_batch.networks.lanes import lanes, separate_all, start
 
 BOTTLENECK = 8  # pixels: the encoder halves a frame as long as it stays at least so large
 SWISH_IS_ONE = 1.2784645  # where swish gives 1
+FAINT = 0.1  # factor on the last layers' first weights
+UNIT_SIGMOID_IS_NEARLY_ONE = 2.0  # 0.88; it never reaches 1
+
+
+@dataclass(frozen=True)
+class Last:
+    """Last function of a decoder; for the input `start` it gives `clear`, its part of a clear
+    sample. Biases start there."""
+
+    function: Callable[[Tensor], Tensor]
+    start: float
+    clear: float = 1.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 def doubled_sigmoid(x: Tensor) -> Tensor:
@@ -32,14 +48,24 @@ def any_phase(x: Tensor) -> Tensor:
     return math.pi * torch.tanh(x)
 
 
-# Last function of the amplitude decoder, and where it is 1: biases start there, so that an
-# untrained network sees a clear sample.
-AMPLITUDES: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
-    "sigmoid": (doubled_sigmoid, 0.0),
-    "swish": (F.silu, SWISH_IS_ONE),
-    "softplus": (F.softplus, math.log(math.e - 1)),
-    "relu": (F.relu, 1.0),
+def any_part(x: Tensor) -> Tensor:
+    """A real or imaginary part, from -2 to 2: every phase of amplitudes up to 2."""
+    return 2 * torch.tanh(x)
+
+
+AMPLITUDES = {
+    "sigmoid": Last(doubled_sigmoid, 0.0),
+    "unit_sigmoid": Last(torch.sigmoid, UNIT_SIGMOID_IS_NEARLY_ONE),
+    "swish": Last(F.silu, SWISH_IS_ONE),
+    "softplus": Last(F.softplus, math.log(math.e - 1)),
+    "relu": Last(F.relu, 1.0),
 }
+PHASE = Last(any_phase, 0.0, clear=0.0)
+REAL, IMAGINARY = Last(any_part, math.atanh(0.5)), Last(any_part, 0.0, clear=0.0)
+
+
+def _swish(clear: float) -> Last:
+    return Last(F.silu, SWISH_IS_ONE if clear else 0.0, clear)
 
 
 @dataclass(frozen=True)
@@ -52,11 +78,13 @@ class Layout:
     outer_width: int
     border: bool  # whether there is a border at all
     masked: bool  # whether the border branch is kept out of the centre
+    swish: bool  # whether its last function is swish, whatever that of the centre is
 
     @classmethod
     def of(cls, settings: CnnSettings) -> Layout:
         """The layer table of a lineage; a scale of 2 is the published one."""
         scale, stages, tf = settings.filters_scale, halvings(settings.n), settings.lineage == "tf"
+        swish = settings.border_activation == "swish"
         outer = {"tf": 4, "torch": 4 * scale, "head": settings.group}[settings.lineage]
         return cls(
             encoder=tuple(scale * 128 >> k for k in reversed(range(stages))),
@@ -64,7 +92,8 @@ class Layout:
             outer=outer,
             outer_width=max(1, 2048 * scale // settings.n) if tf else 32 * scale,
             border=settings.probe_big,
-            masked=settings.lineage != "torch",
+            masked=settings.lineage != "torch" or not swish,
+            swish=swish,
         )
 
 
@@ -119,23 +148,34 @@ class Attention(nn.Module):
 class Decoder(nn.Module):
     """From the bottleneck to images of N x N: a centre of half that side, and a border around it.
 
-    The border's last function is swish in the amplitude and the phase alike, as published.
+    PtychoPINN's code ends the border in swish, in the phase too, which then is never below -0.28;
+    its papers write the function of the centre, which is what happens here unless asked otherwise.
     """
 
-    def __init__(self, layout: Layout, outputs: int, last: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, layout: Layout, outputs: int, last: Last) -> None:
         super().__init__()
         self.last, self.outer, self.masked = last, layout.outer, layout.masked
+        self.border_last = _swish(last.clear) if layout.swish else last
         self.trunk = _growing(layout.encoder[-1], *layout.decoder)
         self.centre = _convolution(layout.decoder[-1] - layout.outer, outputs)
         self.border = _growing(layout.outer, layout.outer_width) if layout.border else None
         if self.border is not None:
             self.border.append(_convolution(layout.outer_width, outputs))
 
-    def start_at_one(self, centre: float) -> None:
-        """Set the last biases so that the image starts at 1; `centre` is where `last` is 1."""
-        _fill(self.centre, centre)
-        if self.border is not None and self.masked:
-            _fill(self.border[-1], SWISH_IS_ONE)
+    def start_clear(self) -> None:
+        """Set the last layers so that the image starts near that of a clear sample."""
+        _start(self.centre, self.last.start)
+        if self.border is not None:
+            _start(self.border[-1], self.border_last.start if self.masked else 0.0)
+
+    def separate(self, frames: int) -> None:
+        """Begin with every frame of a group on a lane of its own."""
+        inner = lanes(self.centre.in_channels, frames)
+        outer = lanes(self.outer, frames)
+        separate_all(self.trunk, frames, torch.cat([inner, outer]))
+        separate_all([self.centre], frames)
+        if self.border is not None:
+            separate_all(self.border, frames)
 
     def forward(self, bottleneck: Tensor) -> Tensor:
         """(B, channels, h, w) -> (B, outputs, N, N)."""
@@ -145,7 +185,7 @@ class Decoder(nn.Module):
         image = F.pad(self.last(self.centre(inner)), (margin, margin, margin, margin))
         if self.border is None:
             return image
-        border = F.silu(self.border(outer))
+        border = self.border_last(self.border(outer))
         if self.masked:
             border = border * _around(border, margin)
         return image + border
@@ -158,18 +198,13 @@ def _around(image: Tensor, margin: int) -> Tensor:
     return mask
 
 
-def _fill(layer: nn.Module, bias: float) -> None:
+def _start(layer: nn.Module, bias: float) -> None:
+    """Small weights: a network that is not trained yet shows nothing but a clear sample."""
     assert isinstance(layer, nn.Conv2d)
     assert layer.bias is not None
+    with torch.no_grad():
+        layer.weight *= FAINT
     nn.init.constant_(layer.bias, bias)
-
-
-def _glorot(layer: nn.Module) -> None:
-    """Start as Keras does, which the program's first lineage was trained with."""
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        nn.init.xavier_uniform_(layer.weight)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
 
 
 class Autoencoder(nn.Module):
@@ -178,16 +213,32 @@ class Autoencoder(nn.Module):
     def __init__(self, settings: CnnSettings) -> None:
         super().__init__()
         layout, frames = Layout.of(settings), settings.group
-        function, one = AMPLITUDES[settings.amplitude_activation]
         self.encoder = _encoder(frames, layout.encoder, attention=settings.cbam)
-        self.amplitude = Decoder(layout, 1 if settings.shared_amplitude else frames, function)
-        self.phase = Decoder(layout, frames, any_phase)
-        self.apply(_glorot)
-        self.amplitude.start_at_one(one)
+        self.polar = settings.output == "amplitude_phase"
+        if self.polar:
+            amplitudes = 1 if settings.shared_amplitude else frames
+            last = AMPLITUDES[settings.amplitude_activation]
+            self.amplitude = Decoder(layout, amplitudes, last)
+            self.phase = Decoder(layout, frames, PHASE)
+        else:
+            self.real = Decoder(layout, frames, REAL)
+            self.imaginary = Decoder(layout, frames, IMAGINARY)
+        self.apply(start)
+        separate_all(self.encoder, frames)
+        for decoder in self.decoders:
+            decoder.start_clear()
+            decoder.separate(frames)
         # A third faster on a CPU. The stubs of torch lack this form of `to`.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def decoders(self) -> tuple[Decoder, Decoder]:
+        """Of amplitude and phase, or of real and imaginary part."""
+        return (self.amplitude, self.phase) if self.polar else (self.real, self.imaginary)
+
     def forward(self, amplitudes: Tensor) -> Tensor:
         bottleneck = self.encoder(amplitudes.contiguous(memory_format=torch.channels_last))
-        size, phase = self.amplitude(bottleneck).float(), self.phase(bottleneck).float()
-        return torch.complex(size * phase.cos(), size * phase.sin())
+        first, second = (decoder(bottleneck).float() for decoder in self.decoders)
+        if self.polar:
+            first, second = first * second.cos(), first * second.sin()
+        return torch.complex(first, second)

@@ -20,12 +20,14 @@ class Reconstruction(NamedTuple):
 
     objects: (H, W) complex64 after each step that was asked for, the last one is the result;
     misfits: (len(objects),) the data term of each, relative to the energy of the frames;
-    seen: (H, W) bool, pixels with enough light to be trusted.
+    seen: (H, W) bool, pixels with enough light to be trusted; region: the frames with the probe and
+    the positions that the last object goes with.
     """
 
     objects: tuple[Tensor, ...]
     misfits: Tensor
     seen: Tensor
+    region: Region
 
     @property
     def object(self) -> Tensor:

@@ -11,6 +11,7 @@ zero: untrained, this *is* the classical method.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -32,6 +33,15 @@ VIEW = 9  # channels of `_view`
 LEAST_POWER = 0.05  # added to |object|^2 where the update is taken relative to it
 FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the root's slope finite
 
+Adjust = Callable[[Tensor, Region, int], Region]
+"""What probe and positions are after a step: from the object, the region, the step's number."""
+
+
+def unchanged(obj: Tensor, region: Region, step: int) -> Region:
+    """Probe and positions are right as they are."""
+    del obj, step
+    return region
+
 
 class Fixed(NamedTuple):
     """What stays the same over the steps; images are (1, 1, H', W'), padded for the U-Net."""
@@ -50,15 +60,19 @@ class Best(NamedTuple):
     object: Tensor
     asked: Tensor
     misfit: float
+    region: Region
 
 
 class State(NamedTuple):
     """What a step changes: object and last update (H, W) complex, hidden (1, hidden, h, w).
 
-    trust: share of the learned step that is taken, the rest being the classical one; `best` is kept
-    outside of training only.
+    region, fixed: the frames and what follows from them, which only `adjust` changes; trust: share
+    of the learned step that is taken, the rest being the classical one; `best` is kept outside of
+    training only.
     """
 
+    region: Region
+    fixed: Fixed
     object: Tensor
     update: Tensor
     hidden: Tensor
@@ -116,26 +130,54 @@ class Unrolled(Network):
         return max(n, 64 + 4 * steps)
 
     def forward(
-        self, region: Region, *, steps: int, warm: int = 0, misfit: Misfit = amplitude
+        self,
+        region: Region,
+        *,
+        steps: int,
+        warm: int = 0,
+        misfit: Misfit = amplitude,
+        adjust: Adjust = unchanged,
     ) -> Reconstruction:
-        fixed, state = self._start(region)
+        """As `Network.forward`; `adjust` is asked after every step but the last."""
+        state = self._start(region)
         with torch.no_grad():
-            for _ in range(warm):
-                state, _ = self._step(region, fixed, state, misfit)
-        objects, misfits = [], []
-        for _ in range(steps):
-            state, before = self._step(region, fixed, state, misfit)
+            for step in range(warm):
+                state, _ = self._step(state, misfit)
+                state = self._adjusted(state, adjust, step)
+        objects: list[Tensor] = []
+        misfits: list[Tensor] = []
+        for step in range(warm, warm + steps):
+            if objects:
+                state = self._adjusted(state, adjust, step - 1)
+            state, before = self._step(state, misfit)
             objects.append(state.object)
             misfits.append(before)
-        last = back_projection(state.object, region, fixed.floor, misfit)[1]
-        if state.best is not None and not last < ASTRAY * state.best.misfit:
-            objects[-1], last = state.best.object, torch.full_like(last, state.best.misfit)
-        return Reconstruction(tuple(objects), torch.stack([*misfits[1:], last]), fixed.seen)
+        return self._ended(state, objects, misfits, misfit)
 
-    def _start(self, region: Region) -> tuple[Fixed, State]:
+    @staticmethod
+    def _ended(
+        state: State, objects: list[Tensor], misfits: list[Tensor], misfit: Misfit
+    ) -> Reconstruction:
+        """The result, after a look at where the last step has led."""
+        region, best = state.region, state.best
+        last = back_projection(state.object, region, state.fixed.floor, misfit)[1]
+        if best is not None and not last < ASTRAY * best.misfit:
+            objects[-1], region = best.object, best.region
+            last = torch.full_like(last, best.misfit)
+        misfits = [*misfits[1:], last]
+        return Reconstruction(tuple(objects), torch.stack(misfits), state.fixed.seen, region)
+
+    def _start(self, region: Region) -> State:
+        fixed = self._fixed(region)
+        blank = torch.ones(region.shape, dtype=torch.complex64, device=region.corners.device)
+        height, width = fixed.light.shape[-2:]
+        hidden = fixed.light.new_zeros(1, self.settings.hidden, height // STEM, width // STEM)
+        return State(region, fixed, blank, torch.zeros_like(blank), hidden)
+
+    def _fixed(self, region: Region) -> Fixed:
         top, light = region.scale.illumination, region.illumination
         relative = self._padded((light / top)[None, None])
-        fixed = Fixed(
+        return Fixed(
             divisor=light + DAMPING * top,
             light=relative,
             mean_light=local_mean(relative) + 1e-6,
@@ -143,23 +185,25 @@ class Unrolled(Network):
             seen=light > LEAST_LIGHT * top,
             floor=FLOOR * region.scale.amplitude,
         )
-        blank = torch.ones(region.shape, dtype=torch.complex64, device=light.device)
-        height, width = relative.shape[-2:]
-        hidden = light.new_zeros(1, self.settings.hidden, height // STEM, width // STEM)
-        return fixed, State(blank, torch.zeros_like(blank), hidden)
+
+    def _adjusted(self, state: State, adjust: Adjust, step: int) -> State:
+        """The state with what `adjust` makes of probe and positions after this step."""
+        region = adjust(state.object.detach(), state.region, step)
+        if region is state.region:
+            return state
+        return state._replace(region=region, fixed=self._fixed(region))
 
     def _padded(self, image: Tensor) -> Tensor:
         """An image (..., H, W) with zeros below and on the right, as the U-Net wants it."""
         height, width = image.shape[-2:]
         return F.pad(image, (0, -width % self.unet.stride, 0, -height % self.unet.stride))
 
-    def _step(
-        self, region: Region, fixed: Fixed, state: State, misfit: Misfit
-    ) -> tuple[State, Tensor]:
+    def _step(self, state: State, misfit: Misfit) -> tuple[State, Tensor]:
         """The next state, and the misfit of the object before it."""
-        total, error = back_projection(state.object, region, fixed.floor, misfit)
+        total, error = back_projection(state.object, state.region, state.fixed.floor, misfit)
         if not self.training:
             state, total = self._guarded(state, total, float(error))
+        fixed = state.fixed
         update = physics.scaled(total, 1 / fixed.divisor)
         power = self._padded(physics.abs2(update)[None, None])
         size = (local_mean(fixed.light * power) / fixed.mean_light + 1e-8).sqrt()
@@ -169,22 +213,21 @@ class Unrolled(Network):
         if state.trust < 1:
             move = state.trust * move + (1 - state.trust) * update
         changed = state.object + physics.scaled(move, fixed.seen.float())
-        return State(changed, update, torch.tanh(hidden), state.trust, state.best), error
+        return state._replace(object=changed, update=update, hidden=torch.tanh(hidden)), error
 
-    @staticmethod
-    def _guarded(state: State, asked: Tensor, misfit: float) -> tuple[State, Tensor]:
+    def _guarded(self, state: State, asked: Tensor, misfit: float) -> tuple[State, Tensor]:
         """Go back to the best object, with less trust, where the steps have led astray.
 
         A little worse is no mistake: what the network takes for noise it leaves unexplained.
         """
         best = state.best
         if best is None or misfit < best.misfit:
-            return state._replace(best=Best(state.object, asked, misfit)), asked
+            better = Best(state.object, asked, misfit, state.region)
+            return state._replace(best=better), asked
         if misfit < ASTRAY * best.misfit:
             return state, asked
-        again = state._replace(
-            object=best.object, hidden=torch.zeros_like(state.hidden), trust=state.trust / 2
-        )
+        hidden, fixed = torch.zeros_like(state.hidden), self._fixed(best.region)
+        again = State(best.region, fixed, best.object, state.update, hidden, state.trust / 2, best)
         return again, best.asked
 
     def _view(self, fixed: Fixed, state: State, update: Tensor, size: Tensor) -> Tensor:

@@ -65,8 +65,11 @@ def lens(n: int, aperture: float, *, defocus: float, stop: float = 0.0) -> Probe
     return unit_energy(focus(opening * np.exp(1j * defocus * (radius / aperture) ** 2)))
 
 
-def lens_of_radius(n: int, radius: float, *, defocus: float, stop: float = 0.0) -> Probe:
-    """The lens whose 90 % radius is nearest to `radius` pixels: a smaller opening, a wider beam."""
+def aperture_of_radius(n: int, radius: float, *, defocus: float, stop: float = 0.0) -> float:
+    """The aperture of the lens whose 90 % radius is nearest to `radius` pixels.
+
+    A smaller opening makes a wider beam.
+    """
     smallest, largest = 1.0, 0.48 * n
     for _ in range(12):
         middle = (smallest * largest) ** 0.5
@@ -74,7 +77,7 @@ def lens_of_radius(n: int, radius: float, *, defocus: float, stop: float = 0.0) 
             smallest = middle
         else:
             largest = middle
-    return lens(n, largest, defocus=defocus, stop=stop)
+    return largest
 
 
 def with_modes(probe: Probe, count: int) -> Modes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,29 +28,33 @@ from ptychopinn_batch.simulate.objects import Object, complex_object
 
 WEAK_PHASE = 0.2  # rad, largest phase range of a weak object
 SPOKES = 36
+STOP = 0.4  # radius of a ring's central stop, of its aperture
+EDGE = 0.7  # pixels, softness of the edges of opaque places
 SAMPLE = 64  # frames looked at to choose the integer type of all
 
 
 def simulate_scan(settings: Simulation) -> RawScan:
     """The scan of these settings. Frames are made when they are read, block by block.
 
-    Probe and reference are those that nature used: together they explain the frames up to noise.
+    Reference and probe explain them up to noise, unless the probe is recorded with an error.
     """
-    light, dead = _Light.of(settings), dead_pixels(settings)
+    light, detector = _Light.of(settings), Detector.of(settings)
     dtype = light.dtype()
     return RawScan(
         frames=GeneratedFrames(
             count=settings.frames,
             n=settings.frame_size,
             dtype=dtype,
-            generate=lambda first, end: _as_integers(light.counts(first, end) * ~dead, dtype),
+            generate=lambda first, end: _as_integers(
+                detector.read(light.counts(first, end)), dtype
+            ),
         ),
         measurement="counts",
         positions=recorded_positions(settings),
-        probe=light.probe.numpy(),
+        probe=recorded_probe(settings) * light.brightness,
         scan_index=np.arange(settings.frames, dtype=np.int64),
         origin="simulated",
-        bad_pixels=dead if settings.bad_pixels else None,
+        bad_pixels=detector.bad if detector.bad.any() else None,
         reference=light.object.numpy(),
         reference_is_truth=True,
     )
@@ -58,13 +62,17 @@ def simulate_scan(settings: Simulation) -> RawScan:
 
 @dataclass(frozen=True)
 class _Light:
-    """Object (H, W), modes (M, N, N) with the photons of the dose, and where they meet."""
+    """Object (H, W), modes (M, N, N) with the photons of the dose, and where they meet.
+
+    brightness: the root of the photons in the modes, which had unit energy.
+    """
 
     object: Tensor
     probe: Tensor
     corners: Tensor
     fractions: Tensor
     seed: int
+    brightness: float = 1.0
 
     @classmethod
     def of(cls, settings: Simulation) -> _Light:
@@ -74,8 +82,8 @@ class _Light:
         corners = torch.from_numpy(np.floor(exact).astype(np.int64))
         fractions = torch.from_numpy((exact % 1).astype(np.float32))
         unit = cls(obj, probe, corners, fractions, settings.seed)
-        gain = settings.photons / unit.sample().sum((1, 2)).mean()
-        return cls(obj, probe * gain**0.5, corners, fractions, settings.seed)
+        brightness = float(settings.photons / unit.sample().sum((1, 2)).mean()) ** 0.5
+        return replace(unit, probe=probe * brightness, brightness=brightness)
 
     def sample(self) -> Tensor:
         """Mean counts of frames spread evenly over the scan."""
@@ -114,16 +122,26 @@ def _as_integers(
 
 
 def make_probe(settings: Simulation) -> probes.Modes:
-    """Modes (M, N, N), together of unit energy."""
+    """The modes (M, N, N) that nature used, together of unit energy."""
+    return probes.with_modes(_coherent(settings, settings.defocus), settings.modes)
+
+
+def recorded_probe(settings: Simulation) -> probes.Modes:
+    """The modes that the scan says: perhaps fewer of them, perhaps of a wrong defocus."""
+    wrong = settings.defocus * (1 + settings.probe_defocus_error)
+    modes = probes.with_modes(_coherent(settings, wrong), settings.modes)
+    return modes[: settings.recorded_modes]
+
+
+def _coherent(settings: Simulation, defocus: float) -> probes.Probe:
+    """One mode, its aperture chosen for the true defocus."""
     n, radius = settings.frame_size, settings.probe_radius * settings.frame_size
-    random = np.random.default_rng((settings.seed, PROBE))
-    match settings.probe:
-        case "diffuser":
-            probe = probes.diffuser(n, radius / 0.9**0.5, phase_rms=1.0, grain=n / 8, random=random)
-        case kind:
-            stop = 0.4 if kind == "ring" else 0.0
-            probe = probes.lens_of_radius(n, radius, defocus=settings.defocus, stop=stop)
-    return probes.with_modes(probe, settings.modes)
+    if settings.probe == "diffuser":
+        random = np.random.default_rng((settings.seed, PROBE))
+        return probes.diffuser(n, radius / 0.9**0.5, phase_rms=1.0, grain=n / 8, random=random)
+    stop = STOP if settings.probe == "ring" else 0.0
+    aperture = probes.aperture_of_radius(n, radius, defocus=settings.defocus, stop=stop)
+    return probes.lens(n, aperture, defocus=defocus, stop=stop)
 
 
 def make_object(settings: Simulation) -> Object:
@@ -138,7 +156,16 @@ def make_object(settings: Simulation) -> Object:
         lowest=1.0 if weak else settings.amplitude_min,
         phase_range=min(settings.phase_range, WEAK_PHASE) if weak else settings.phase_range,
     )
-    return np.ascontiguousarray(obj[: shape[0], : shape[1]])
+    obj = np.ascontiguousarray(obj[: shape[0], : shape[1]])
+    return obj * _openness(absorption[: shape[0], : shape[1]], settings.opaque)
+
+
+def _openness(absorption: fields.Image, opaque: float) -> NDArray[np.float32]:
+    """0 where the sample absorbs most, on this share of its area, 1 elsewhere; edges are soft."""
+    if not opaque:
+        return np.ones(absorption.shape, np.float32)
+    blocked = absorption <= np.quantile(absorption, opaque)
+    return 1 - ndimage.gaussian_filter(blocked.astype(np.float32), EDGE)
 
 
 def _materials(
@@ -163,10 +190,30 @@ def _materials(
             return fields.power_law(side, random), fields.power_law(side, random)
 
 
-def dead_pixels(settings: Simulation) -> NDArray[np.bool_]:
-    """Which detector pixels (N, N) count nothing."""
-    n = settings.frame_size
-    random = np.random.default_rng((settings.seed, PIXELS))
-    dead = np.zeros(n * n, dtype=np.bool_)
-    dead[random.choice(n * n, settings.bad_pixels, replace=False)] = True
-    return dead.reshape(n, n)
+@dataclass(frozen=True)
+class Detector:
+    """Masks (N, N), DC at the centre: pixels that count nothing, and those that count on."""
+
+    blind: NDArray[np.bool_]
+    hot: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, settings: Simulation) -> Detector:
+        n = settings.frame_size
+        random = np.random.default_rng((settings.seed, PIXELS))
+        chosen = random.choice(n * n, settings.bad_pixels + settings.hot_pixels, replace=False)
+        blind, hot = np.zeros((2, n * n), dtype=np.bool_)
+        blind[chosen[: settings.bad_pixels]] = True
+        hot[chosen[settings.bad_pixels :]] = True
+        y, x = np.mgrid[:n, :n] - n // 2
+        stopped = np.hypot(y, x) < settings.beamstop
+        return cls(blind.reshape(n, n) | stopped, hot.reshape(n, n) & ~stopped)
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        return self.blind | self.hot
+
+    def read(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What it reads where so many photons (k, N, N) arrive."""
+        brightest = counts.max((1, 2), keepdims=True)
+        return np.where(self.hot, brightest, counts * ~self.blind)

@@ -195,12 +195,18 @@ def _in_range(node: Node, value: float) -> bool:
     )
 
 
+def _highest(keys: list[str]) -> list[str]:
+    """Those of the keys that lie least deep: train.lr rather than train.stages.0.lr."""
+    depth = min((key.count(".") for key in keys), default=0)
+    return [key for key in keys if key.count(".") == depth]
+
+
 def nearest(path: KeyPath, language: Language) -> str:
     """The mend for an unknown key: the known key it was meant to be, or those that exist."""
     if path[0] == "sweep" and len(path) > 1:
         return "Write it below product, zip or list, one of which is here"
     name, known = str(path[-1]), language.siblings(path)
-    elsewhere = [key for key in language.known_keys if key.split(".")[-1] == name]
+    elsewhere = _highest([key for key in language.known_keys if key.split(".")[-1] == name])
     if len(elsewhere) == 1:
         return f"It belongs to {elsewhere[0].rpartition('.')[0] or 'the top level'}"
     close = difflib.get_close_matches(name, known, n=1)

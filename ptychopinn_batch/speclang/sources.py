@@ -8,12 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ptychopinn_batch.jobspec import JobSpec, Scan
+from ptychopinn_batch.jobspec import Files, JobSpec, Scan
+from ptychopinn_batch.package.registry import ADDRESS
+from ptychopinn_batch.readers.sniff import is_scan_folder
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
 
 BUILT_IN = ("default", "none")
 """Words for `model.pretrained` that are no folder."""
+
+DATA_SUFFIXES = (".npz", ".h5", ".hdf5", ".nxs", ".cxi", ".tif", ".tiff", ".csv", ".npy")
+STANDARD_NAMES = ("product.h5", "diffraction.h5", "product.npz", "product.cxi", "diffraction.cxi")
 
 
 def resolved(spec: JobSpec, document: Document, folders: Sequence[Path]) -> JobSpec:
@@ -30,7 +35,7 @@ def resolved(spec: JobSpec, document: Document, folders: Sequence[Path]) -> JobS
         scans += [(index, one) for one in found if isinstance(one, Scan)]
     complaints += _same_names(scans, document)
     model = spec.model
-    if model.pretrained not in BUILT_IN:
+    if model.pretrained not in BUILT_IN and not model.pretrained.startswith(ADDRESS):
         folder = _first(model.pretrained, folders)
         model = model.model_copy(update={"pretrained": str(folder.resolve())})
         if not folder.is_dir():
@@ -45,29 +50,63 @@ def _expanded(
     if scan.path is None:
         return [scan.model_copy(update={"name": scan.name or "simulated"})]
     where = ("scans", index, "path")
-    if _first(scan.path, folders).is_dir():
+    files = _matches(scan, folders)
+    if not files and _first(scan.path, folders).is_dir():
         hint = f"Write {scan.path.rstrip('/')}/*.npz for all files in it"
-        return [document.complaint(where, f"'{scan.path}' is a folder", hint)]
-    files = _matches(scan.path, folders)
+        what = f"'{scan.path}' is a folder, and no scan that is one"
+        return [document.complaint(where, what, hint)]
     if not files:
         return [document.complaint(where, *_nothing_found(scan.path, folders))]
     if scan.name and len(files) > 1:
         what = f"one name for {len(files)} scans ('{scan.path}')"
         return [document.complaint(("scans", index, "name"), what, "Remove the name")]
+    others = _other_files(scan, index, document, folders)
+    if isinstance(others, list):
+        return [*others]
     return [
-        scan.model_copy(update={"path": str(file.resolve()), "name": scan.name or _name_of(file)})
+        scan.model_copy(
+            update={
+                "path": str(file.resolve()),
+                "name": scan.name or _name_of(file),
+                "files": others,
+            }
+        )
         for file in files
     ]
 
 
-def _matches(text: str, folders: Sequence[Path]) -> list[Path]:
-    """The file of that very name, else the files that match the pattern, in the first folder."""
-    if (exact := _first(text, folders)).is_file():
+def _other_files(
+    scan: Scan, index: int, document: Document, folders: Sequence[Path]
+) -> Files | list[Complaint] | None:
+    """The scan's `files` with absolute paths, or what is wrong with them."""
+    if scan.files is None:
+        return None
+    named = scan.files.model_dump(exclude_none=True)
+    found = {key: _first(text, folders) for key, text in named.items()}
+    complaints = [
+        document.complaint(("scans", index, "files", key), *_nothing_found(named[key], folders))
+        for key, path in found.items()
+        if not path.is_file()
+    ]
+    return complaints or Files(**{key: str(path.resolve()) for key, path in found.items()})
+
+
+def _matches(scan: Scan, folders: Sequence[Path]) -> list[Path]:
+    """The file of that very name, else the files that match the pattern, in the first folder.
+
+    A folder is one where it holds a scan, or where the spec says what its format is.
+    """
+
+    def is_one(path: Path) -> bool:
+        return path.is_file() or is_scan_folder(path) or (scan.format != "auto" and path.is_dir())
+
+    text = str(scan.path)
+    if is_one(exact := _first(text, folders)):
         return [exact]
     for folder in folders:
         # Path.glob takes neither absolute patterns nor `..`
         found = glob.glob(str(Path(text).expanduser()), root_dir=folder, recursive=True)  # noqa: PTH207
-        if files := sorted(path for name in found if (path := folder / name).is_file()):
+        if files := sorted(path for name in found if is_one(path := folder / name)):
             return files
     return []
 
@@ -86,7 +125,7 @@ def _nothing_found(text: str, folders: Sequence[Path]) -> tuple[str, str]:
     searched = list(dict.fromkeys(_searched(text, folder) for folder in folders))
     kind = "no file matches" if glob.has_magic(text) else "there is no file"
     what = f"{kind} '{text}' (looked in {' and '.join(searched)})"
-    names = [name for folder in searched for name in _npz_names(Path(folder))]
+    names = [name for folder in searched for name in _data_names(Path(folder))]
     close = difflib.get_close_matches(Path(text).name, names, n=1)
     mend = f"Did you mean '{close[0]}'?" if close else "Check the path"
     return what, mend if close or not names else f"There are {', '.join(names[:5])}"
@@ -96,9 +135,10 @@ def _searched(text: str, folder: Path) -> str:
     return str(_absolute(text, folder).parent.resolve())
 
 
-def _npz_names(folder: Path) -> Iterator[str]:
+def _data_names(folder: Path) -> Iterator[str]:
+    """Files that a scan might be meant by."""
     if folder.is_dir():
-        yield from sorted(path.name for path in folder.glob("*.npz"))
+        yield from sorted(path.name for path in folder.iterdir() if path.suffix in DATA_SUFFIXES)
 
 
 def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Complaint:
@@ -111,8 +151,12 @@ def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Compl
 
 
 def _name_of(file: Path) -> str:
-    """A scan's name from its file: unsafe characters become `_`, at most 64 are kept."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", file.stem).lstrip("._-")[:64] or "scan"
+    """A scan's name from its file: unsafe characters become `_`, at most 64 are kept.
+
+    Of files that have the same name for every scan, that of their folder.
+    """
+    name = file.resolve().parent.name if file.name in STANDARD_NAMES else file.stem
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip("._-")[:64] or "scan"
 
 
 def _same_names(scans: list[tuple[int, Scan]], document: Document) -> Iterator[Complaint]:

@@ -15,8 +15,8 @@ from hpc.record import Record
 from ptychopinn_batch import legacy
 from ptychopinn_batch.comparison import Similarity, compare, coverage
 from ptychopinn_batch.data.store import ScanStore
-from ptychopinn_batch.export.result import Result
-from ptychopinn_batch.export.write import write_exports
+from ptychopinn_batch.exports.result import Result
+from ptychopinn_batch.exports.write import write_exports
 from ptychopinn_batch.inference import best_device, held_out_residual
 from ptychopinn_batch.metrics import Metrics, Residuals, finite, verdict
 from ptychopinn_batch.objectstore import ObjectStore
@@ -64,7 +64,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         lambda done, total: context.heartbeat(step=frames + done, total=2 * frames),
     )
     usage = usage_of(context.run, context.task, time.perf_counter() - started)
-    metrics = _metrics(result, measured, finite(held_out), usage)
+    metrics = metrics_of(result, measured, finite(held_out), usage)
     _write_records(context, params, paths, metrics)
     return metrics.as_json()
 
@@ -109,7 +109,10 @@ def _losses(context: TaskContext, network: str) -> tuple[tuple[int, float], ...]
     return tuple((epoch, loss) for epoch, loss in rows if math.isfinite(loss))
 
 
-def _metrics(result: Result, measured: Residuals, held_out: float | None, usage: Usage) -> Metrics:
+def metrics_of(
+    result: Result, measured: Residuals, held_out: float | None, usage: Usage
+) -> Metrics:
+    """All figures of a result, and what is to be thought of it."""
     store, positions = result.store, result.store.positions.numpy()
     covered = coverage(result.canvas, positions, result.seen)
     judgement, reasons = verdict(residuals=measured, held_out=held_out, coverage=covered)

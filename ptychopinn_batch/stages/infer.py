@@ -61,7 +61,8 @@ def network_of(context: TaskContext, network: str) -> Network:
     """The network of this id: packaged elsewhere, untrained, or trained by a task of this run."""
     extras = context.task.extras
     if network.startswith(PRETRAINED):
-        return load_package(Path(str(extras["package"]))).network
+        identity = network.removeprefix(PRETRAINED)
+        return load_package(Path(str(extras["package"])), identity=identity).network
     if network.startswith(UNTRAINED):
         model = Model.model_validate_json(json.dumps(extras["model"]))
         return new_network(model, int(str(extras["seed"]))).eval()

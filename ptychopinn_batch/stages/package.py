@@ -11,7 +11,9 @@ from hpc.errors import StateError
 from ptychopinn_batch import legacy
 from ptychopinn_batch.package import (
     Manifest,
+    Registry,
     Training,
+    add_formats,
     copy_package,
     package_identity,
     save_package,
@@ -21,10 +23,14 @@ from ptychopinn_batch.training.paths import TrainingPaths
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
-    """Publish the network, and return what its manifest says of it."""
+    """Publish the network, keep it for all runs, and return what its manifest says of it."""
     params = PackageParams.of(context.task)
     legacy.enter_package(context, params)
     manifest = publish(context, params)
+    folder = context.run.model(str(context.task.extras["variant"]))
+    if params.export:
+        manifest = add_formats(folder, params.export)
+    Registry(context.run.models).add(folder)
     return {"identity": manifest.identity, **manifest.metrics}
 
 

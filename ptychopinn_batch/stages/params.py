@@ -6,13 +6,25 @@ Paths, names and numbers of workers are not here: they travel as a task's extras
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from hpc.task import content_key
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.jobspec import Export, Infer, Model, Scan, Section, Seed, Train, wrong
+from ptychopinn_batch.jobspec import (
+    FILE_KEYS,
+    Infer,
+    Model,
+    ModelExport,
+    ResultExport,
+    Scan,
+    Section,
+    Seed,
+    Train,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from hpc.task import Task
@@ -22,9 +34,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NetworkId = Annotated[str, Field(min_length=1)]
 PRETRAINED = "pretrained:"
 UNTRAINED = "untrained:"
-STORE_SCHEMA = 1  # of scan stores; a new one makes all of them anew
-MACHINES = ("devices", "nodes", "workers")
-"""Keys of `train` that say how a training is spread, not what it learns: extras of its task."""
+STORE_SCHEMA = 2  # of scan stores; a new one makes all of them anew
+MACHINES = ("devices", "nodes", "workers", "compile", "track", "pictures")
+"""Keys of `train` that say how a training is done, not what it learns: extras of its task."""
 
 
 class StageParams(Section):
@@ -56,31 +68,42 @@ class InputIdentity(Section):
 
 
 class ScanContent(Scan):
-    """A scan by what it holds: its name and path may change without changing any result."""
+    """A scan by what it holds: its name and paths may change without changing any result."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if self.name is not None or self.path is not None:
+        if any(getattr(self, key) is not None for key in FILE_KEYS):
             raise wrong("path", "a scan's content has no name and no path", "Use ScanContent.of")
         return self
 
     @classmethod
     def of(cls, scan: Scan) -> Self:
-        """A scan of a job spec without its name and path."""
-        return cls.model_validate(scan.model_dump(exclude={"name", "path"}))
+        """A scan of a job spec without its name and paths."""
+        return cls.model_validate(scan.model_dump(exclude=set(FILE_KEYS)))
+
+    def at(self, files: Mapping[str, JsonValue]) -> Scan:
+        """The scan in these files: the values of `FILE_KEYS` and other keys, as JSON."""
+        return Scan.model_validate_json(
+            json.dumps({**self.model_dump(mode="json", exclude=set(FILE_KEYS)), **files})
+        )
 
 
 class PrepareParams(StageParams):
-    """One scan into a scan store, whose id is the task's key. `input` is None when simulated."""
+    """One scan into a scan store, whose id is the task's key.
+
+    `input` and `reader`, which says how it is read, are None when it is simulated.
+    """
 
     stage: ClassVar[str] = "prepare"
     scan: ScanContent
     input: InputIdentity | None
+    reader: str | None
     store_schema: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        if (self.input is None) != (self.scan.simulate is not None):
+        none = (self.input is None, self.reader is None)
+        if none != (self.scan.simulate is not None,) * 2:
             raise wrong("input", "a file has an identity, a simulation has none", "Give one")
         return self
 
@@ -89,7 +112,9 @@ class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
     stage: ClassVar[str] = "train"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = (
+        2  # 2: validated apart in space, lessons along the space-filling order
+    )
     model: Model
     start: Sha256 | None
     train: Train
@@ -99,8 +124,8 @@ class TrainParams(StageParams):
     @classmethod
     def train_of(cls, task: Task) -> Train:
         """How to train where the task runs: its parameters, and its extras among `MACHINES`."""
-        spread = {key: task.extras[key] for key in MACHINES if key in task.extras}
-        return Train.model_validate({**cls.of(task).train.model_dump(), **spread})
+        how = {key: task.extras[key] for key in MACHINES if key in task.extras}
+        return Train.model_validate({**cls.of(task).train.model_dump(), **how})
 
 
 class InferParams(StageParams):
@@ -117,12 +142,15 @@ class InferParams(StageParams):
 
 
 class PackageParams(StageParams):
-    """A network as a package. `train` is None when it is used as it was."""
+    """A network as a package. `train` is None when it is used as it was; `export` are the formats
+    that its weights are also written in."""
 
     stage: ClassVar[str] = "package"
+    revision: ClassVar[int] = 2  # 2: also kept in the registry
     network: NetworkId
     model: Model
     train: Train | None
+    export: tuple[ModelExport, ...] = ()
 
 
 class FinalizeParams(StageParams):
@@ -134,7 +162,7 @@ class FinalizeParams(StageParams):
     infer: Infer
     array_key: str
     canvas: Canvas
-    export: tuple[Export, ...]
+    export: tuple[ResultExport, ...]
     held_out: float = Field(0.1, gt=0, lt=1, description="share of frames left out for R_held_out")
 
 

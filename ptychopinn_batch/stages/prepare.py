@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -13,12 +12,12 @@ from hpc.context import Requeue, TaskContext
 from hpc.errors import UserError
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.build import build_store, whole_store
-from ptychopinn_batch.data.header import input_identity
-from ptychopinn_batch.data.npz import geometry_of, read_npz
+from ptychopinn_batch.data.header import geometry_of, scan_identity
 from ptychopinn_batch.data.source import RawScan, first_frames
 from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers.opened import read_scan, reader_id
 from ptychopinn_batch.simulate.scan import simulate_scan
-from ptychopinn_batch.stages.params import InputIdentity, PrepareParams
+from ptychopinn_batch.stages.params import PrepareParams
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
@@ -42,9 +41,11 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
 def _raw(context: TaskContext, params: PrepareParams) -> RawScan:
     if params.input is None:
         return simulated(params.scan)
-    path = Path(str(context.task.extras["path"]))
-    _check_identity(path, params.input)
-    return read_npz(path, params.scan)
+    keys: dict[str, JsonValue] = {"format": str(params.reader).split()[0]}
+    keys |= {key: value for key, value in context.task.extras.items() if key in ("path", "files")}
+    scan = params.scan.at(keys)
+    _check_input(scan, params)
+    return read_scan(scan)
 
 
 def simulated(scan: Scan) -> RawScan:
@@ -55,10 +56,13 @@ def simulated(scan: Scan) -> RawScan:
     return first_frames(raw, scan.frames) if scan.frames else raw
 
 
-def _check_identity(path: Path, expected: InputIdentity) -> None:
-    if input_identity(path) != expected:
+def _check_input(scan: Scan, params: PrepareParams) -> None:
+    if scan_identity(scan) != params.input:
         what = "this file was changed since the run was planned"
-        raise UserError(what, where=str(path), mend="Submit the run again")
+        raise UserError(what, where=scan.path, mend="Submit the run again")
+    if (found := reader_id(scan)) != params.reader:
+        what = f"this file is read by '{found}' here, but by '{params.reader}' in the plan"
+        raise UserError(what, where=scan.path, mend="Install the same readers, or submit again")
 
 
 def _beat(context: TaskContext, started: float) -> Callable[[int, int], None]:

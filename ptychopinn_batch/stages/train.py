@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -17,10 +17,11 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import new_network
-from ptychopinn_batch.package import Training, load_package, save_package
+from ptychopinn_batch.package import PHOTONS, Training, load_package, save_package
 from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
 from ptychopinn_batch.training.paths import TrainingPaths
+from ptychopinn_batch.training.tracking import Label
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
@@ -44,13 +45,22 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         beat=context.heartbeat,
         should_stop=context.should_stop,
         ranks=ranks,
+        label=_label(context, params),
     )
     if not fitted.complete:
         raise Requeue("asked to stop; goes on from its last checkpoint", kept=fitted.advanced)
-    metrics = _metrics(fitted)
+    metrics = metrics_of(fitted)
     if ranks.rank == 0:
-        _publish(context, params, network, metrics)
+        name = str(context.task.extras.get("variant", context.run.name))
+        publish(folder, name, params, network, {**metrics, **dose_of(stores)})
     return {**metrics, PEAK: peak_rss_mb()}
+
+
+def _label(context: TaskContext, params: TrainParams) -> Label:
+    train = params.train.model_dump(mode="json")
+    settings = {f"train.{key}": value for key, value in train.items()}
+    variant = str(context.task.extras.get("variant", "default"))
+    return Label(context.run.name, variant, {**settings, "seed": params.seed})
 
 
 def ranks_of(train: Train, environ: Mapping[str, str]) -> Ranks:
@@ -65,17 +75,28 @@ def ranks_of(train: Train, environ: Mapping[str, str]) -> Ranks:
     return ranks
 
 
-def _publish(
-    context: TaskContext, params: TrainParams, network: Network, metrics: dict[str, float]
-) -> None:
+def publish(
+    folder: Path, name: str, params: TrainParams, network: Network, metrics: dict[str, float]
+) -> Path:
+    """The trained network as the package of its training's folder."""
+    package = TrainingPaths(folder).package
     save_package(
-        TrainingPaths(context.run.training(context.task.key)).package,
+        package,
         network,
-        name=str(context.task.extras.get("variant", context.run.name)),
+        name=name,
         seed=params.seed,
-        training=Training(train=params.train, start=params.start, data=params.stores),
+        training=Training(
+            train=params.train.model_dump(mode="json"), start=params.start, data=params.stores
+        ),
         metrics=metrics,
     )
+    return package
+
+
+def dose_of(stores: Sequence[ScanStore]) -> dict[str, float]:
+    """What other programs must know of the frames: their mean counts. Nothing without frames."""
+    data = legacy.measured([store.info for store in stores])
+    return {PHOTONS: data.photons} if data else {}
 
 
 def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:
@@ -85,7 +106,7 @@ def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:
     return load_package(Path(str(pretrained))).network.train()
 
 
-def _metrics(fitted: Fitted) -> dict[str, float]:
+def metrics_of(fitted: Fitted) -> dict[str, float]:
     """Validation errors as numbers rather than logarithms: R held out, or object error."""
     return {
         "validation_before": math.exp(fitted.first_score),

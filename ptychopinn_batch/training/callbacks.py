@@ -7,7 +7,7 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class GuardedWeights(lightning.Callback):
     def _keep(self, trainer: lightning.Trainer, module: Training) -> None:
         self.kept = module.score
         if trainer.is_global_zero:
-            write_atomic(self.path, torch_bytes(module.network.state_dict()))
+            write_atomic(self.path, torch_bytes(module.judged.state_dict()))
 
     def state_dict(self) -> dict[str, float]:
         return {"first": self.first, "kept": self.kept}
@@ -65,21 +65,47 @@ class Tally:
     """What an epoch came to so far, over all ranks."""
 
     epoch: int = -1
-    loss: float = 0.0  # sum over lessons
-    lessons: int = 0
+    loss: float = 0.0  # sum over lessons whose loss is finite
+    lessons: int = 0  # of those
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """One row of the history.
+
+    loss: mean over the epoch's lessons, of those that are finite; validation: mean logarithm of the
+    error of the validated regions; skipped: steps since the training began that were not finite.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    validation: float
+    lr: float
+    seconds: float
+    skipped: int
+
+    def row(self) -> dict[str, str]:
+        """As text."""
+        return {
+            name: str(value) if isinstance(value, int) else f"{value:.6g}"
+            for name, value in asdict(self).items()
+        }
 
 
 class History(lightning.Callback):
     """One CSV row per epoch; after a resume, rows of epochs that are repeated are replaced.
 
-    The losses of an epoch that is interrupted are kept in the checkpoint.
+    The losses of an epoch that is interrupted are kept in the checkpoint. `latest`: of the epoch
+    that ended last, on every rank.
     """
 
-    COLUMNS = ("epoch", "step", "loss", "validation", "lr", "seconds", "skipped")
+    COLUMNS = tuple(field.name for field in fields(EpochFigures))
 
     def __init__(self, path: Path, spread: Spread) -> None:
         self.path, self.spread, self._since = path, spread, time.monotonic()
+        self.latest: EpochFigures | None = None
         self._tally = Tally()
         self._losses: list[Tensor] = []  # of this rank, since the last step of the optimiser
 
@@ -99,42 +125,52 @@ class History(lightning.Callback):
             self._tally = Tally(trainer.current_epoch)
         self._losses.append(module.loss)
         if self.spread.ends_step(batch_idx):
-            own = torch.stack(self._losses).sum()
-            self._tally.loss += float(trainer.strategy.reduce(own, reduce_op="sum"))
-            self._tally.lessons += len(self._losses) * self.spread.world
-            self._losses = []
+            self._add(trainer)
+
+    def _add(self, trainer: lightning.Trainer) -> None:
+        """The lessons of a step of all ranks."""
+        losses = torch.stack(self._losses)
+        finite = losses[losses.isfinite()]
+        own = torch.stack([finite.sum(), finite.new_tensor(float(len(finite)))])
+        loss, lessons = trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        self._tally.loss += loss
+        self._tally.lessons += round(lessons)
+        self._losses = []
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         assert isinstance(module, Training)
+        self.latest = self._figures(trainer, module)
         if trainer.is_global_zero:
-            self._write(self._row(trainer, module))
+            self._write(self.latest)
         self._since = time.monotonic()
 
-    def _row(self, trainer: lightning.Trainer, module: Training) -> dict[str, Any]:
-        return {
-            "epoch": trainer.current_epoch,
-            "step": trainer.global_step,
-            "loss": f"{self._tally.loss / self._tally.lessons:.6g}",
-            "validation": f"{module.score:.6g}",
-            "lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.4g}",
-            "seconds": f"{self._seconds():.2f}",
-            "skipped": module.skipped,
-        }
+    def _figures(self, trainer: lightning.Trainer, module: Training) -> EpochFigures:
+        lessons = self._tally.lessons
+        return EpochFigures(
+            epoch=trainer.current_epoch,
+            step=trainer.global_step,
+            loss=self._tally.loss / lessons if lessons else math.nan,
+            validation=module.score,
+            lr=trainer.optimizers[0].param_groups[0]["lr"],
+            seconds=self._seconds(),
+            skipped=module.skipped,
+        )
 
     def _seconds(self) -> float:
         return self._tally.seconds + time.monotonic() - self._since
 
-    def _write(self, row: dict[str, Any]) -> None:
-        earlier = [old for old in self.rows() if int(old["epoch"]) < row["epoch"]]
+    def _write(self, figures: EpochFigures) -> None:
+        earlier = [old for old in self.rows() if int(old["epoch"]) < figures.epoch]
         text = io.StringIO()
         writer = csv.DictWriter(text, self.COLUMNS)
         writer.writeheader()
-        writer.writerows([*earlier, row])
+        writer.writerows([*earlier, figures.row()])
         write_atomic(self.path, text.getvalue())
 
     def rows(self) -> list[dict[str, str]]:
+        """What is written so far."""
         if not self.path.exists():
             return []
         return list(csv.DictReader(io.StringIO(self.path.read_text())))
@@ -164,10 +200,12 @@ class Pulse(lightning.Callback):
             return
         assert isinstance(module, Training)
         per_epoch, epochs = self.spread.lessons, int(trainer.max_epochs or 1)
+        skipped = {"skipped_steps": module.skipped} if module.skipped else {}
         self.beat(
             step=trainer.current_epoch * per_epoch + batch_idx + 1,
             total=epochs * per_epoch,
             # Not outputs["loss"]: Lightning has divided that by the number of accumulated regions.
             loss=float(module.loss),
             epoch=f"{trainer.current_epoch + 1}/{epochs}",
+            **skipped,
         )

@@ -1,4 +1,4 @@
-"""One training from start, or from its last checkpoint, to its best weights."""
+"""One training from start, or from its last checkpoint, to the weights to use."""
 
 from __future__ import annotations
 
@@ -19,17 +19,23 @@ from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.training.callbacks import Beat, GuardedWeights, History, Pulse
 from ptychopinn_batch.training.checkpoints import Checkpoints, DurableCheckpoints, Stopped
+from ptychopinn_batch.training.compiling import compile_layers
 from ptychopinn_batch.training.data import RegionData
+from ptychopinn_batch.training.journal import Journal
 from ptychopinn_batch.training.module import Training
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.training.processes import (
     RankEnvironment,
     joined,
     own_device,
+    ranks_on_gpu,
     read_for_all,
     strategy,
 )
 from ptychopinn_batch.training.spread import Spread
+from ptychopinn_batch.training.syllabus import TrainingScan, syllabus_of
+from ptychopinn_batch.training.tracking import Label, Trackers
+from ptychopinn_batch.training.truth import check_objects
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
@@ -60,6 +66,7 @@ def fit(
     beat: Beat = lambda **_: None,
     should_stop: Callable[[], bool] = lambda: False,
     ranks: Ranks = Ranks(),  # noqa: B008 (frozen)
+    label: Label = Label(),  # noqa: B008 (frozen)
 ) -> Fitted:
     """Train a network in place and leave the weights to use in `TrainingPaths(folder).weights`.
 
@@ -67,16 +74,23 @@ def fit(
     called by every rank; the first one writes, and one that is asked to stop stops them all. The
     network has the weights to use only where the training is complete.
     """
-    paths, spread = TrainingPaths(folder), Spread.of(train, ranks.size)
+    paths = TrainingPaths(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(seed, verbose=False)
-    module, guard = Training(network, train), GuardedWeights(paths.weights)
+    check_objects(train, stores)
+    scans = [TrainingScan.of(store, train) for store in stores]
+    syllabus = syllabus_of(train, scans, seed=seed, world=ranks.size)
+    spread = syllabus.spread
+    module, guard = Training(network, train, spread), GuardedWeights(paths.weights)
     checkpoints = Checkpoints(paths.last, spread, should_stop)
-    history, pulse = History(paths.history, spread), Pulse(beat, spread)
-    data = RegionData(train, stores, seed, checkpoints.begin)
+    told = _told(train, paths, spread, beat, label if ranks.rank == 0 else None)
+    sharing = ranks_on_gpu(ranks, ranks_of_node=train.devices)
+    data = RegionData(train, scans, seed, syllabus, checkpoints.begin, sharing=sharing)
+    if train.compile:
+        compile_layers(network)
     with warnings.catch_warnings():
         _quiet()
-        trainer = _trainer(train, [guard, history, pulse, checkpoints], folder, ranks)
+        trainer = _trainer(train, spread, [guard, *told, checkpoints], folder, ranks)
         with joined(trainer):
             _run(trainer, module, data, paths.last)
             complete = checkpoints.saved.epoch >= train.epochs
@@ -102,8 +116,20 @@ def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: P
         trainer.fit(module, data, ckpt_path=last if resume else None)
 
 
+def _told(
+    train: Train, paths: TrainingPaths, spread: Spread, beat: Beat, label: Label | None
+) -> list[lightning.Callback]:
+    """What records how a training goes; `label` on the first rank only."""
+    history = History(paths.history, spread)
+    told: list[lightning.Callback] = [history, Pulse(beat, spread)]
+    if label is not None:
+        trackers = Trackers(train.track, paths, label)
+        told.append(Journal(paths, history, trackers, train.pictures))
+    return told
+
+
 def _trainer(
-    train: Train, callbacks: list[lightning.Callback], folder: Path, ranks: Ranks
+    train: Train, spread: Spread, callbacks: list[lightning.Callback], folder: Path, ranks: Ranks
 ) -> lightning.Trainer:
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -112,7 +138,7 @@ def _trainer(
         num_nodes=ranks.size,
         precision=PRECISIONS[train.precision],  # type: ignore[arg-type]
         max_epochs=train.epochs,
-        accumulate_grad_batches=Spread.of(train, ranks.size).accumulate,
+        accumulate_grad_batches=spread.accumulate,
         gradient_clip_val=train.clip_norm,
         num_sanity_val_steps=-1,
         use_distributed_sampler=False,

@@ -1,16 +1,16 @@
-"""Regions cut from measured scans, and which frames of a scan are held out."""
+"""Regions cut from measured scans, and which frames are held out of a reconstruction."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.region import Region, Scale
+from ptychopinn_batch.training.split import every_so_manieth
 
 
 def held_out(frames: int, share: float) -> Tensor:
@@ -20,22 +20,25 @@ def held_out(frames: int, share: float) -> Tensor:
     """
     if share <= 0:
         return torch.zeros(frames, dtype=torch.bool)
-    count = max(1, round(frames * share))
-    rows = ((np.arange(count) + 0.5) * frames / count).astype(np.int64)
     chosen = torch.zeros(frames, dtype=torch.bool)
-    chosen[torch.from_numpy(rows)] = True
+    chosen[torch.from_numpy(every_so_manieth(frames, share))] = True
     return chosen
 
 
-def cut_region(store: ScanStore, rows: NDArray[np.int64], canvas: Canvas) -> Region:
-    """The region of these frames on a canvas that holds all their patches."""
+def cut_region(
+    store: ScanStore, rows: NDArray[np.int64], canvas: Canvas, *, with_amplitudes: bool = True
+) -> Region:
+    """The region of these frames on a canvas that holds all their patches.
+
+    Without amplitudes they are (0, N, N), to be put in later.
+    """
     positions = store.positions.numpy()[rows]
     corners, fractions = map(torch.from_numpy, canvas.corners(positions, store.info.n))
     return Region(
         corners=corners,
         fractions=fractions,
         probe=store.probe,
-        amplitudes=store.amplitudes(torch.from_numpy(rows)),
+        amplitudes=store.amplitudes(torch.from_numpy(rows if with_amplitudes else rows[:0])),
         shape=canvas.shape,
         scale=Scale(illumination=store.info.illumination_max, amplitude=store.info.amplitude_max),
         good=store.mask,
@@ -55,13 +58,3 @@ def around(
         limit = np.partition(distance[inside], most)[most]
         inside = inside[distance[inside] < limit]
     return inside
-
-
-def random_region(
-    store: ScanStore, usable: NDArray[np.int64], window: float, most: int, random: Generator
-) -> Region:
-    """A window around a random usable frame, with the usable frames in it."""
-    positions = store.positions.numpy()[usable]
-    centre = positions[random.integers(len(positions))]
-    rows = usable[around(positions, centre, window, most)]
-    return cut_region(store, rows, Canvas.around(store.positions.numpy()[rows], store.info.n))

@@ -22,6 +22,32 @@ class TrainingPaths:
         return self.folder / "metrics.csv"
 
     @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures"
+
+    @property
+    def loss_curve(self) -> Path:
+        return self.pictures / "loss.png"
+
+    def region(self, epoch: int) -> Path:
+        """What the network made of the first validated region; epochs are counted from 1."""
+        return self.pictures / f"region-{epoch:06d}.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.folder / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        """Where MLflow records, unless MLFLOW_TRACKING_URI says otherwise."""
+        return self.folder / "mlruns"
+
+    @property
+    def mlflow_run(self) -> Path:
+        """The id of the training's run in MLflow."""
+        return self.folder / "mlflow.run"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 

@@ -89,12 +89,18 @@ class DataParallel(DDPStrategy):
             distributed.broadcast(tensor, 0)
 
 
+def ranks_on_gpu(ranks: Ranks, *, ranks_of_node: int) -> int:
+    """How many ranks share a GPU. On SLURM a rank that sees one may have it for itself."""
+    gpus = torch.cuda.device_count()
+    return 1 if ranks.on_slurm or not gpus else -(-ranks_of_node // gpus)
+
+
 def strategy(ranks: Ranks, *, ranks_of_node: int) -> DDPStrategy | str:
     """Data parallel where there are several ranks."""
     if ranks.size == 1:
         return "auto"
-    # NCCL refuses two ranks on a GPU. On SLURM a rank that sees one GPU may have it for itself.
-    shared = not ranks.on_slurm and 0 < torch.cuda.device_count() < ranks_of_node
+    # NCCL refuses two ranks on a GPU.
+    shared = ranks_on_gpu(ranks, ranks_of_node=ranks_of_node) > 1
     return DataParallel(timeout=PATIENCE, process_group_backend="gloo" if shared else None)
 
 

@@ -26,7 +26,7 @@ scans:
     simulate: {frames: 100, frame_size: 32, object: star, step: 6.0, probe_radius: 0.2}
 model: {pretrained: none, unrolled: {width: 4, hidden: 2, depth: 2}}
 train: {epochs: 2, regions_per_epoch: 96, window: 64, unroll: [1, 2], warm: 2, accumulate: 4,
-        workers: 0, nodes: 2, devices: 2}
+        workers: 0, nodes: 2, devices: 2, split: frames}
 infer: {steps: 4, tile: 64, tiles_per_task: 2}
 resources:
   prepare: {mem_gb: 2, cpus: 1}

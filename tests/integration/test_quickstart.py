@@ -27,7 +27,7 @@ scans:
   - name: star
     simulate: {frames: 100, frame_size: 32, object: star, step: 6.0, probe_radius: 0.2}
 model: {pretrained: none, unrolled: {width: 4, hidden: 2, depth: 2}}
-train: {epochs: 2, regions_per_epoch: 6, window: 64, unroll: [1, 2], warm: 2}
+train: {epochs: 2, regions_per_epoch: 6, window: 64, unroll: [1, 2], warm: 2, split: frames}
 infer: {steps: 4, tile: 64}
 """
 TASKS = (

@@ -32,6 +32,7 @@ def main(folder):
             "y negated": residual(with_object(product, lambda o: o[..., ::-1, :]), diffraction),
             "conjugate": residual(with_object(product, np.conj), diffraction),
             "half a pixel off": residual(half_a_pixel_off(product), diffraction),
+            "indexes shifted": residual(shifted(product), diffraction),
             "patterns transposed": residual(product, diffraction, lambda p: p.swapaxes(1, 2)),
             "DC in the corner": residual(product, diffraction, np.fft.ifftshift),
             "name": product.metadata.name,
@@ -72,6 +73,16 @@ def half_a_pixel_off(product):
         for p in product.probe_positions
     ]
     return dataclasses.replace(product, probe_positions=ProbePositionSequence(positions))
+
+
+def shifted(product):
+    """Every frame with the position of the one before."""
+    positions = list(product.probe_positions)
+    moved = [
+        ProbePosition(p.index, q.x_m, q.y_m)
+        for p, q in zip(positions, [positions[-1], *positions[:-1]], strict=True)
+    ]
+    return dataclasses.replace(product, probe_positions=ProbePositionSequence(moved))
 
 
 def bound(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ptychopinn_batch.package import SHIPPED
+from ptychopinn_batch.package.registry import SHIPPED
 
 N, FRAMES = 32, 25
 

@@ -29,7 +29,7 @@ scans:
   - {name: a, simulate: {frames: 20, frame_size: 32}}
   - {name: b, simulate: {frames: 20, frame_size: 32, seed: 2}}
 model: {pretrained: none}
-train: {}
+train: {split: frames}
 """
 TASKS = [
     "prepare-a",

@@ -46,7 +46,7 @@ def run(tmp_path):
 def effort(monkeypatch):
     """What was read or hashed, in order."""
     seen = []
-    for name in ("read_header", "input_identity"):
+    for name in ("read_header", "scan_identity"):
         real = getattr(header, name)
         monkeypatch.setattr(
             header, name, lambda what, real=real, name=name: seen.append(name) or real(what)
@@ -67,7 +67,7 @@ def look(run, scan, save=True):
 def test_a_file_is_read_and_hashed_once(run, scan, effort):
     first = look(run, scan)
     assert look(run, scan) == look(run, scan) == first
-    assert effort == ["read_header", "input_identity"]
+    assert effort == ["read_header", "scan_identity"]
 
 
 def test_a_simulation_is_laid_out_once(run, effort):
@@ -92,7 +92,7 @@ def test_a_file_that_was_just_written_is_not_remembered(run, scan, effort):
     os.utime(scan.path)
     look(run, scan)
     look(run, scan)
-    assert effort.count("input_identity") == 2
+    assert effort.count("scan_identity") == 2
 
 
 def test_a_header_is_not_kept_for_a_file_that_changes_before_it_is_hashed(run, scan):
@@ -115,7 +115,7 @@ def test_a_copy_under_another_name_is_hashed_and_then_known(run, scan, tmp_path,
     write(tmp_path / "copy.npz")
     copy = scan.model_copy(update={"name": "b", "path": str(tmp_path / "copy.npz")})
     assert look(run, copy) == look(run, copy) == first
-    assert effort.count("input_identity") == 2
+    assert effort.count("scan_identity") == 2
 
 
 def test_a_damaged_memory_is_no_memory(run, scan):

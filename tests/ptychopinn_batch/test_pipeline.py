@@ -15,6 +15,7 @@ from hpc.process import Process
 from hpc.submission import plan_run
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.jobspec import SIMULATED_KEYS, Scan
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.specfile import LoadedSpec
 from ptychopinn_batch.speclang.document import Document
@@ -40,19 +41,27 @@ scans:
 model: {pretrained: none}
 train: {}
 """
+ONE_FILE = TWO_SCANS.replace("simulate: {frames: 100, frame_size: 64}\n", "path: a.npz\n", 1)
 NO_TRAINING = TWO_SCANS.replace("model: {pretrained: none}\ntrain: {}\n", "")
-SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64)}
+SHIPPED = {"default": Package(Path("/site/pretrained/default"), "d" * 64, "unrolled")}
 HERE = (Path("/specs"),)
 RUN = RunPaths(Path("/runs"), "two")
 
 
 def facts_of(scan):
     simulation = scan.simulate
+    if simulation is None:
+        return file_facts()
     side = int(np.ceil(np.sqrt(simulation.frames)) * simulation.step)
     positions = np.array([[0.0, 0.0], [side, side]])
     canvas = Canvas.around(positions, simulation.frame_size)
     frames = min(simulation.frames, scan.frames or simulation.frames)
     return ScanFacts(frames, simulation.frame_size, canvas, None)
+
+
+def file_facts(sha256="a" * 64, reader="ptychopinn"):
+    canvas = Canvas(x0=0, y0=0, height=200, width=200)
+    return ScanFacts(100, 64, canvas, InputIdentity(sha256=sha256, size=10), reader)
 
 
 def document_of(text, changes=()):
@@ -62,9 +71,9 @@ def document_of(text, changes=()):
     return document
 
 
-def tasks_of(text, changes=(), *, packages=SHIPPED, run=RUN):
+def tasks_of(text, changes=(), *, packages=SHIPPED, run=RUN, here=HERE):
     document = document_of(text, changes)
-    spec = resolved(document.checked(), document, HERE)
+    spec = resolved(document.checked(), document, here)
     variants = expand(LoadedSpec(spec, Path("spec.yaml"), text, document))
     scans = {scan: facts_of(scan) for variant in variants for scan in variant.spec.scans}
     return {task.id: task for task in build_tasks(variants, Facts(scans, packages), run)}
@@ -74,9 +83,11 @@ def keys(tasks):
     return {name: task.key for name, task in tasks.items()}
 
 
-def changed(text, changes):
-    """Names of the tasks that are other ones after a change."""
-    before, after = keys(tasks_of(text)), keys(tasks_of(text, changes))
+def changed(text, changes, beside=(), **options):
+    """Names of the tasks that are other ones after a change of a spec that says more besides."""
+    beside = dict(beside)
+    before = keys(tasks_of(text, beside, **options))
+    after = keys(tasks_of(text, {**beside, **changes}, **options))
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
@@ -146,12 +157,36 @@ def test_a_packaged_network_is_known_by_its_content_and_found_by_its_folder():
     tasks = tasks_of(NO_TRAINING)
     assert InferParams.of(tasks["infer-default-a-0"]).network == f"pretrained:{'d' * 64}"
     assert tasks["infer-default-a-0"].extras["package"] == "/site/pretrained/default"
-    elsewhere = {"default": Package(Path("/other/place"), "d" * 64)}
+    elsewhere = {"default": Package(Path("/other/place"), "d" * 64, "unrolled")}
     assert keys(tasks_of(NO_TRAINING, packages=elsewhere)) == keys(tasks)
-    other = {"default": Package(Path("/site/pretrained/default"), "e" * 64)}
+    other = {"default": Package(Path("/site/pretrained/default"), "e" * 64, "unrolled")}
     assert keys(tasks_of(NO_TRAINING, packages=other))["infer-default-a-0"] != (
         tasks["infer-default-a-0"].key
     )
+
+
+def test_formats_of_the_network_are_written_with_it_and_those_of_results_with_them():
+    spec = TWO_SCANS.replace("pretrained: none}", "pretrained: none, architecture: cnn}")
+    tasks = tasks_of(spec, {"export": ["png", "safetensors", "bundle", "ome-zarr"]})
+    package = tasks["package-default"]
+    assert PackageParams.of(package).export == ("bundle", "safetensors")
+    assert {Path(path).name for path in package.outputs} == {
+        "model.pth",
+        "manifest.json",
+        "wts.h5.zip",
+        "model.safetensors",
+    }
+    finalize = tasks["finalize-default-a"]
+    assert FinalizeParams.of(finalize).export == ("ome-zarr", "png")
+    names = {Path(path).name for path in finalize.outputs}
+    assert {"image", "amplitude.png", "phase.png"} <= names
+    assert not {"product.h5", "amplitude.tiff", "wts.h5.zip"} & names
+
+
+@pytest.mark.parametrize("text", [TWO_SCANS, NO_TRAINING])
+def test_a_bundle_needs_a_network_that_ptychopinn_knows(text):
+    with pytest.raises(UserError, match="export: PtychoPINN knows no network 'unrolled'"):
+        tasks_of(text, {"export": ["bundle"]})
 
 
 def test_an_adaptation_starts_from_the_package():
@@ -243,48 +278,83 @@ RECONSTRUCTION = {task for task in AFTER_TRAINING if task.startswith(("infer", "
 
 NEUTRAL = (
     "name",
+    "scans.0.files.",
     "train.devices",
     "train.nodes",
     "train.workers",
+    "train.compile",
+    "train.track",
+    "train.pictures",
     "infer.tiles_per_task",
     "resources.",
     "retry.",
 )
-"""Keys that decide no result; with so few tiles that one task takes all of them."""
+"""Keys that decide no result: of a file its content does; so few tiles are one task's anyway."""
 
-TOGETHER = {
-    "scans.0.energy_ev": {"scans.0.distance_m": 1.0, "scans.0.detector_pixel_m": 1e-4},
-    "scans.0.distance_m": {"scans.0.energy_ev": 1e4, "scans.0.detector_pixel_m": 1e-4},
-    "scans.0.detector_pixel_m": {"scans.0.energy_ev": 1e4, "scans.0.distance_m": 1.0},
+GEOMETRY = {
+    "scans.0.energy_ev": 2e4,
+    "scans.0.distance_m": 1.0,
+    "scans.0.detector_pixel_m": 1e-4,
 }
+STAGE = {"from_epoch": 3, "ramp": 2, "weights": {}}
+BESIDE = {
+    **dict.fromkeys(GEOMETRY, GEOMETRY),
+    "scans.0.simulate.recorded_modes": {"scans.0.simulate.modes": 3},
+    "model.cnn.": {"model.architecture": "cnn"},
+    "train.schedule.decay": {"train.schedule.kind": "exponential"},
+    "train.schedule.factor": {"train.schedule.kind": "plateau"},
+    "train.schedule.patience": {"train.schedule.kind": "plateau"},
+    "train.schedule.threshold": {"train.schedule.kind": "plateau"},
+    "train.stages.": {"train.stages": [STAGE]},
+}
+"""What a spec says already where it may hold these keys, or those that begin so."""
+
 VALUES = {
     "name": "other",
     "scans.0.simulate.columns": 10,
     "scans.0.simulate.step": 4.0,  # of nearly the same canvas: one tile as before
+    "scans.0.simulate.recorded_modes": 2,
+    "scans.0.format": "cxi",
+    "scans.0.position_columns": ["y", "x"],
+    "scans.0.select": "10:",
+    "scans.0.crop": 32,
+    "scans.0.centre": [30, 30],
     "scans.0.frames": 50,
     "scans.0.energy_ev": 1e4,
     "scans.0.distance_m": 2.0,
     "scans.0.detector_pixel_m": 2e-4,
+    "train.regions_per_epoch": "cover",
+    "train.rates": {"encoder": 0.5},
+    "train.stages.0.from_epoch": 4,
+    "train.stages.0.loss": "poisson",
+    "train.stages.0.rates": {"encoder": 0.5},
     "train.unroll": [2, 6],
+    "train.track": ["mlflow"],
     "infer.halo": 64,
     "export": ["npz"],
     "resources.train.gpus": 1,
 }
-OF_OTHER_SPECS = ("version", "scans.0.name", "scans.0.path", "model.pretrained", "model.arch")
-OF_FILES = ("measurement", "positions", "axis_order", "swap_xy", "flip_x", "flip_y")
+OF_OTHER_SPECS = (
+    "version",
+    "scans.0.name",
+    "scans.0.path",
+    "model.pretrained",
+    "model.arch",
+    "model.cnn.n",
+)
+OF_FILES = tuple(f"scans.0.{key}" for key in Scan.model_fields if key not in SIMULATED_KEYS)
 
-KEYS = [
-    key
-    for key in known_keys()
-    if not key.startswith((*OF_OTHER_SPECS, "model.cnn"))
-    and key not in {f"scans.0.{name}" for name in OF_FILES}
-]
+KEYS = [key for key in known_keys() if not key.startswith(OF_OTHER_SPECS)]
 
 
 def another_value(key):
     """A valid value that is not the default."""
     if key in VALUES:
         return VALUES[key]
+    if key.startswith("scans.0.files."):
+        return "other.h5"
+    if key.startswith("scans.0.datasets."):
+        return "/entry/data"
     node = node_at(tuple(int(part) if part.isdigit() else part for part in key.split(".")))
     default = node["default"]
     if "enum" in node:
@@ -309,10 +379,21 @@ def expected_to_change(key):
     )
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The folder of the files that a spec names."""
+    folder = tmp_path_factory.mktemp("specs")
+    for name in ("a.npz", "other.h5"):
+        (folder / name).touch()
+    return folder
+
+
 @pytest.mark.parametrize("key", KEYS)
-def test_a_task_is_another_one_exactly_when_a_key_that_decides_its_result_changes(key):
-    change = {**TOGETHER.get(key, {}), key: another_value(key)}
-    assert changed(TWO_SCANS, change) == expected_to_change(key)
+def test_a_task_is_another_one_exactly_when_a_key_that_decides_its_result_changes(key, files):
+    text = ONE_FILE if key.startswith(OF_FILES) else TWO_SCANS
+    beside = next((more for start, more in BESIDE.items() if key.startswith(start)), {})
+    change = {key: another_value(key)}
+    assert changed(text, change, beside, here=(files,)) == expected_to_change(key)
 
 
 numbers = {
@@ -455,21 +536,24 @@ def test_a_deleted_training_is_repeated_only_for_those_that_need_it(finished):
 # Files
 
 
-def file_tasks(path, sha256="a" * 64, name="a"):
+def file_tasks(path, name="a", **facts):
     document = document_of(NO_TRAINING)
     spec = document.checked()
     scan = spec.scans[0].model_copy(update={"path": path, "simulate": None, "name": name})
     spec = spec.model_copy(update={"scans": (scan,)})
-    canvas = Canvas(x0=0, y0=0, height=200, width=200)
-    facts = ScanFacts(100, 64, canvas, InputIdentity(sha256=sha256, size=10))
+    known = Facts({scan: file_facts(**facts)}, SHIPPED)
     variants = expand(LoadedSpec(spec, Path("spec.yaml"), "", document))
-    return [task.key for task in build_tasks(variants, Facts({scan: facts}, SHIPPED), RUN)]
+    return [task.key for task in build_tasks(variants, known, RUN)]
 
 
 def test_a_file_is_known_by_its_content_wherever_it_lies_and_whatever_it_is_called():
     assert file_tasks("/data/a.npz") == file_tasks("/archive/a.npz", name="other")
-    unequal = zip(file_tasks("/data/a.npz"), file_tasks("/data/a.npz", "b" * 64), strict=True)
-    assert [before == after for before, after in unequal] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("other", [{"sha256": "b" * 64}, {"reader": "cxi"}], ids=str)
+def test_other_content_or_another_reader_makes_another_scan(other):
+    pairs = zip(file_tasks("/data/a.npz"), file_tasks("/data/a.npz", **other), strict=True)
+    assert [before == after for before, after in pairs] == [True, False, False, False]
 
 
 # Scans that do not fit

@@ -222,12 +222,13 @@ MISTAKES = {
     ),
     "one for a list": (
         "export: npz",
-        "fly64.yaml:5 export: Expected a list, each npz, ptychodus or png, "
-        'got the text "npz". Write export: ["npz"]',
+        "fly64.yaml:5 export: Expected a list, each npz, ptychodus, png, tiff, ome-zarr, bundle "
+        'or safetensors, got the text "npz". Write export: ["npz"]',
     ),
     "unknown format": (
         "export: [npz, pgn]",
-        'fly64.yaml:5 export.1: Expected npz, ptychodus or png, got the text "pgn". Write png',
+        "fly64.yaml:5 export.1: Expected npz, ptychodus, png, tiff, ome-zarr, bundle or "
+        'safetensors, got the text "pgn". Write png',
     ),
     "section without keys": (
         "infer:",
@@ -362,7 +363,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines():
             "fly64.yaml:4 scans.0.simulate: a scan has either a path or a simulation. Remove one",
         ),
         (
-            "{path: a.npz, energy_ev: 8e3}",
+            "{simulate: {}, energy_ev: 8e3}",
             "fly64.yaml:4 scans.0.distance_m: the geometry lacks distance_m and detector_pixel_m. "
             "Write all three of energy_ev, distance_m, detector_pixel_m, or none",
         ),
@@ -404,7 +405,8 @@ def test_a_pattern_that_matches_nothing_is_told_with_the_folder(folder):
 def test_a_folder_is_not_a_scan(folder):
     (folder / "data").mkdir()
     assert error(BASE.replace("a.npz", "data/")) == (
-        "fly64.yaml:4 scans.0.path: 'data/' is a folder. Write data/*.npz for all files in it"
+        "fly64.yaml:4 scans.0.path: 'data/' is a folder, and no scan that is one. "
+        "Write data/*.npz for all files in it"
     )
 
 

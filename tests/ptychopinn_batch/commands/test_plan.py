@@ -11,7 +11,7 @@ version: 1
 name: two
 scans: [{name: a, simulate: {frames: 20, frame_size: 32}}]
 model: {pretrained: none}
-train: {devices: 4, nodes: 2}
+train: {devices: 4, nodes: 2, split: frames}
 resources:
   prepare: {time: 02:00:00, cpus: 3}
   train: {time: 04:00:00, cpus: 8, gpus: 4}

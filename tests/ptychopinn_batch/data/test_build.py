@@ -19,10 +19,10 @@ from ptychopinn_batch import physics
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.data import build, source
 from ptychopinn_batch.data.build import build_store
-from ptychopinn_batch.data.npz import read_npz
 from ptychopinn_batch.data.source import ArrayFrames, GeneratedFrames
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers.opened import read_scan
 
 from .conftest import FRAMES, N
 
@@ -134,7 +134,7 @@ class TestHolds:
         assert build_store(raw, tmp_path / "cut").info.content_id == whole.info.content_id
 
     def test_the_measured_star_explained_by_its_own_object_and_probe(self, tmp_path):
-        store = build_store(read_npz(STAR, Scan(path=str(STAR))), tmp_path / "store")
+        store = build_store(read_scan(Scan(path=str(STAR))), tmp_path / "store")
         rows = torch.arange(0, store.info.frames, 8)
         height, width = store.reference.shape
         canvas = Canvas(x0=0, y0=0, height=height, width=width)

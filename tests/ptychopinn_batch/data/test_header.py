@@ -12,8 +12,8 @@ from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.data import header
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.header import input_identity, read_header
-from ptychopinn_batch.data.npz import read_npz
 from ptychopinn_batch.jobspec import Scan, Simulation
+from ptychopinn_batch.readers.opened import read_scan
 from ptychopinn_batch.stages.prepare import simulated
 
 from .conftest import FRAMES, N, contract
@@ -39,7 +39,7 @@ def test_a_store_has_the_canvas_that_the_header_announced(save, tmp_path, option
     from_file = Scan(path=str(path), **options)
     from_simulator = Scan(simulate=Simulation(**SMALL), **options)
     for number, (scan, raw) in enumerate(
-        [(from_file, read_npz(path, from_file)), (from_simulator, simulated(from_simulator))]
+        [(from_file, read_scan(from_file)), (from_simulator, simulated(from_simulator))]
     ):
         info = build_store(raw, tmp_path / str(number)).info
         found = read_header(scan)

@@ -75,7 +75,7 @@ class TestRefuses:
 
     def test_another_version_of_the_description(self, folder):
         info = json.loads((folder / "scan.json").read_text())
-        (folder / "scan.json").write_text(json.dumps(info | {"schema_version": 2}))
+        (folder / "scan.json").write_text(json.dumps(info | {"schema_version": 3}))
         with pytest.raises(StateError, match="schema_version"):
             ScanStore.open(folder)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ptychopinn_batch.data.npz import read_npz
 from ptychopinn_batch.data.source import ArrayFrames
 from ptychopinn_batch.data.writer import write_npz
 from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers.opened import read_scan
 
 from .conftest import FRAMES, N
 
@@ -21,6 +21,8 @@ CONTRACT = {
     "probeGuess": ((N, N), np.complex64),
     "objectGuess": ((60, 50), np.complex64),
     "scan_index": ((FRAMES,), np.int64),
+    "measurement": ((), np.str_),
+    "comments": ((), np.str_),
 }
 
 
@@ -37,7 +39,7 @@ def test_what_is_written_is_what_is_read(raw, tmp_path):
     rich = replace(raw, probe=np.concatenate([raw.probe, 0.5j * raw.probe]), bad_pixels=bad)
     path = tmp_path / "scan.npz"
     write_npz(rich, path)
-    back = read_npz(path, Scan(path=str(path)))
+    back = read_scan(Scan(path=str(path)))
     assert back.measurement == "amplitude"
     for name in ("positions", "probe", "scan_index", "bad_pixels", "reference"):
         assert (getattr(back, name) == getattr(rich, name)).all(), name

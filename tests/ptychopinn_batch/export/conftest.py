@@ -10,7 +10,7 @@ import torch
 from ptychopinn_batch import physics
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.data.source import Geometry
-from ptychopinn_batch.export.result import Result
+from ptychopinn_batch.exports.result import Result
 
 N, SIDE, PHOTONS = 16, 6, 3e4
 GEOMETRY = Geometry(energy_ev=8800.0, distance_m=1.9, detector_pixel_m=75e-6)
@@ -60,6 +60,7 @@ def build_result(
     measurement="counts",
     dtype="uint16",
     gain=1.0,
+    zero_m=None,
     **changes,
 ):
     """A result whose object is the truth; frames are counts with Poisson noise, times a gain."""
@@ -88,6 +89,8 @@ def build_result(
             photons=PHOTONS,
             amplitude_max=float(np.sqrt(counts.max())),
             geometry=geometry,
+            zero_m=zero_m,
+            origin="memory",
             measurement=measurement,
         ),
         positions=torch.from_numpy(where)[shuffled],

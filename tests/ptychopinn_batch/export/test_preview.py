@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.io import imread
 
-from ptychopinn_batch.export import preview
-from ptychopinn_batch.export.preview import (
+from ptychopinn_batch.exports import preview
+from ptychopinn_batch.exports.preview import (
     amplitude_picture,
     nice_length,
     phase_picture,

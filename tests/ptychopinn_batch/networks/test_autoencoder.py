@@ -1,5 +1,7 @@
 """PtychoPINN's autoencoder: sizes as published, and where it starts."""
 
+import math
+
 import pytest
 import torch
 
@@ -47,14 +49,75 @@ def test_patches_are_as_large_as_frames_of_any_allowed_size(n):
     assert patches.dtype == torch.complex64
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "swish", "softplus", "relu"])
-@pytest.mark.parametrize("lineage", ["tf", "head"])
-def test_starts_at_a_clear_sample(activation, lineage):
-    settings = CnnSettings(
-        n=32, filters_scale=1, lineage=lineage, amplitude_activation=activation, gridsize=2
-    )
-    patches = Autoencoder(settings)(torch.zeros(1, 4, 32, 32))
+def small(**settings) -> Autoencoder:
+    torch.manual_seed(0)
+    return Autoencoder(CnnSettings(**{"n": 32, "filters_scale": 1, **settings}))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"amplitude_activation": name} for name in ("sigmoid", "swish", "softplus", "relu")),
+        *({"lineage": name} for name in ("torch", "head")),
+        {"border_activation": "swish"},
+        {"output": "real_imag"},
+        {"output": "real_imag", "border_activation": "swish"},
+    ],
+    ids=str,
+)
+def test_starts_at_a_clear_sample(settings):
+    patches = small(gridsize=2, **settings)(torch.zeros(1, 4, 32, 32))
     torch.testing.assert_close(patches, torch.ones_like(patches))
+
+
+@pytest.mark.parametrize("border_activation", ["own", "swish"])
+@pytest.mark.parametrize("gridsize", [1, 2, 3])
+def test_the_choice_of_output_and_of_last_functions_adds_no_parameters(border_activation, gridsize):
+    def count(**settings) -> int:
+        return sum(p.numel() for p in small(gridsize=gridsize, **settings).parameters())
+
+    plain = count()
+    assert count(border_activation=border_activation) == plain
+    assert count(output="real_imag") == plain
+    assert count(amplitude_activation="softplus") == plain
+
+
+def extremes(function, **settings) -> tuple[float, float]:
+    """Smallest and largest value of a function of patches in which everything is saturated."""
+    network = small(**settings)
+    for decoder in network.decoders:
+        for layer in (decoder.centre, decoder.border[-1]):
+            torch.nn.init.normal_(layer.weight, std=1e3)
+    values = function(network(torch.rand(4, 1, 32, 32)).detach())
+    return float(values.min()), float(values.max())
+
+
+@pytest.mark.parametrize(
+    ("settings", "function", "low", "high"),
+    [
+        ({"amplitude_activation": "sigmoid"}, torch.abs, 0, 2),
+        ({"amplitude_activation": "unit_sigmoid"}, torch.abs, 0, 1),
+        ({"amplitude_activation": "softplus"}, torch.abs, 0, None),
+        ({"amplitude_activation": "relu"}, torch.abs, 0, None),
+        ({}, torch.angle, -math.pi, math.pi),
+        ({"output": "real_imag"}, torch.real, -2, 2),
+        ({"output": "real_imag"}, torch.imag, -2, 2),
+    ],
+    ids=["sigmoid", "unit_sigmoid", "softplus", "relu", "phase", "real", "imaginary"],
+)
+def test_patches_reach_as_far_as_their_last_function(settings, function, low, high):
+    found = extremes(function, **settings)
+    assert found[0] == pytest.approx(low, abs=1e-5)
+    assert found[1] > 100 if high is None else found[1] == pytest.approx(high, abs=1e-5)
+
+
+def test_phases_outside_the_central_half_may_be_negative_unless_they_end_in_swish():
+    def border(patches: torch.Tensor) -> torch.Tensor:
+        return patches[..., :8].angle()
+
+    assert extremes(border)[0] == pytest.approx(-math.pi, abs=1e-5)
+    swish = small(border_activation="swish").phase.border_last
+    assert -0.3 < float(swish(torch.linspace(-9, 9, 99)).min()) < -0.2
 
 
 def test_without_a_border_a_patch_is_dark_outside_its_central_half():
@@ -68,7 +131,7 @@ def test_without_a_border_a_patch_is_dark_outside_its_central_half():
 
 def test_the_border_branch_of_the_newer_lineages_reaches_into_the_centre_only_in_torch():
     for lineage, reaches in (("tf", False), ("head", False), ("torch", True)):
-        network = Autoencoder(CnnSettings(n=32, filters_scale=1, lineage=lineage))
+        network = small(lineage=lineage, border_activation="swish")
         patch = network(torch.rand(1, 1, 32, 32))
         (gradient,) = torch.autograd.grad(
             patch[..., 16, 16].abs().sum(), network.amplitude.border[-1].bias

@@ -60,6 +60,13 @@ def scan(n: int = 32, rows: int = 3, columns: int = 3, step: float = 4.0) -> Reg
     return replace(blank, scale=replace(blank.scale, illumination=brightest))
 
 
+def whole_pixels(region: Region) -> Region:
+    """The same scan with every position at the pixel below it."""
+    waves = physics.exit_to_detector(region.truth, region.corners, region.probe[None])
+    fractions = torch.zeros_like(region.fractions)
+    return replace(region, fractions=fractions, amplitudes=physics.intensity(waves).sqrt())
+
+
 def network(**settings) -> Cnn:
     torch.manual_seed(0)
     return Cnn(CnnSettings(**{"n": 32, "filters_scale": 1, **settings}))
@@ -93,9 +100,8 @@ class TruePatches(torch.nn.Module):
 @pytest.mark.parametrize("gridsize", [1, 2])
 @pytest.mark.parametrize("probe_big", [True, False])
 def test_true_patches_of_an_asymmetric_object_give_it_back(gridsize, probe_big):
-    region = scan()
-    region = replace(region, fractions=torch.zeros_like(region.fractions))
-    net = network(gridsize=gridsize, probe_big=probe_big)
+    region = whole_pixels(scan())
+    net = network(gridsize=gridsize, probe_big=probe_big, input="amplitude")
     net.autoencoder = TruePatches(region)
     result = net(region, steps=1)
     assert result.seen.float().mean() > 0.3
@@ -120,7 +126,7 @@ def test_patches_explain_frames_with_the_probe_in_the_middle():
 
 
 def test_such_patches_give_back_the_object_at_fractions_of_a_pixel():
-    region, net = scan(), network()
+    region, net = scan(), network(input="amplitude")
     net.autoencoder = TruePatches(region)
     net.autoencoder.known = patches_seen_from(region, 1)
     result = net(region, steps=1)
@@ -151,6 +157,54 @@ def test_the_order_of_frames_does_not_matter():
     region, net = scan(), network(gridsize=2)
     shuffled = region.subset(torch.randperm(len(region)))
     torch.testing.assert_close(net(shuffled, steps=1).object, net(region, steps=1).object)
+
+
+def seen(region: Region, **settings) -> torch.Tensor:
+    """What the autoencoder is given, frame by frame."""
+    given = []
+    net = network(**settings)
+    net.autoencoder.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+    net(region, steps=1)
+    return torch.cat(given)
+
+
+def test_of_an_empty_sample_it_sees_nothing():
+    region = scan()
+    empty = torch.ones_like(region.truth)
+    waves = physics.exit_to_detector(empty, region.corners, region.probes)
+    empty_scan = replace(region, amplitudes=physics.intensity(waves).sqrt())
+    assert seen(empty_scan).abs().max() < 1e-3
+    assert seen(region).abs().max() > 0.1
+
+
+def test_it_sees_amplitudes_as_they_are_if_asked():
+    region = scan()
+    frames = seen(region, input="amplitude")
+    shifted = torch.fft.fftshift(region.amplitudes, dim=(-2, -1))
+    torch.testing.assert_close(frames[:, 0] / shifted, torch.full_like(shifted, 16 / PHOTONS**0.5))
+    difference = (seen(region) - frames).flatten(1)
+    torch.testing.assert_close(difference, difference[:1].expand_as(difference))
+
+
+@pytest.mark.parametrize("gridsize", [1, 2])
+def test_compared_group_by_group_every_patch_is_of_its_own_group(gridsize):
+    region = scan()
+    net = network(gridsize=gridsize, merge="group")
+    apart = net.compared(region)
+    result = net(apart, steps=1)
+    assert len(apart) == len(region) * gridsize**2
+    assert result.object.shape == apart.shape
+    torch.testing.assert_close(
+        result.misfits, data_misfit(result.object, apart, MISFITS["amplitude"])[None]
+    )
+    assert network(gridsize=gridsize).compared(region) is region
+
+
+def test_true_patches_of_groups_explain_their_frames():
+    region = whole_pixels(scan())
+    net = network(gridsize=2, merge="group", input="amplitude")
+    net.autoencoder = TruePatches(region)
+    assert net(net.compared(region), steps=1).misfits < 1e-3
 
 
 def test_the_dose_does_not_matter():

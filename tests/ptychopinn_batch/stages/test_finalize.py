@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import zarr
 
 from hpc.context import Requeue, TaskContext
 from hpc.errors import StateError
@@ -15,10 +16,17 @@ from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.task import make_task
 from ptychopinn_batch.data.build import build_store
-from ptychopinn_batch.data.npz import read_npz
-from ptychopinn_batch.jobspec import Infer, Model, Scan, Simulation, UnrolledSettings
+from ptychopinn_batch.jobspec import CnnSettings, Infer, Model, Scan, Simulation, UnrolledSettings
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.package import Training, load_package, package_identity, save_package
+from ptychopinn_batch.package import (
+    Training,
+    load_package,
+    package_identity,
+    read_manifest,
+    save_package,
+    verify_package,
+)
+from ptychopinn_batch.readers.opened import read_scan
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages import finalize, infer, package
@@ -153,7 +161,7 @@ def test_training_data_are_amplitudes_on_the_pixels_of_the_object(finalized):
 
 def test_training_data_are_a_scan_that_can_be_read_again(finalized, tmp_path):
     paths, store, _ = finalized
-    again = build_store(read_npz(paths.train_npz, Scan(path="x")), tmp_path / "again")
+    again = build_store(read_scan(Scan(path=str(paths.train_npz))), tmp_path / "again")
     assert again.info.photons == pytest.approx(store.info.photons, rel=1e-4)
     canvas = store.info.canvas
     moved = store.positions - torch.tensor([canvas.x0, canvas.y0])
@@ -180,6 +188,23 @@ def test_exports_no_longer_asked_for_are_removed(made, finalized):
     names = {p.name for p in paths.folder.iterdir()}
     assert names >= PICTURES | RECORDS
     assert not names & EXPORTS
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_images_for_other_programs_come_and_go_with_what_is_asked_for(made, finalized):
+    run, store = made
+    paths, _, _ = finalized
+    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
+    images = finalize_params(store, export=("ome-zarr", "tiff"))
+    finalize.run(context(run, task("f6", images)))
+    assert {"amplitude.tiff", "phase.tiff"} <= {p.name for p in paths.folder.iterdir()}
+    shown = zarr.open_group(paths.object_array, mode="r")
+    assert shown["image/0"].shape == (2, *store.info.canvas.shape)
+    assert shown.attrs["ome"]["version"] == "0.5"
+    finalize.run(context(run, task("f7", finalize_params(store, export=()))))
+    assert not {"amplitude.tiff", "phase.tiff"} & {p.name for p in paths.folder.iterdir()}
+    assert "image" not in zarr.open_group(paths.object_array, mode="r")
     for path, content in before.items():
         path.write_bytes(content)
 
@@ -244,6 +269,37 @@ def test_a_package_that_was_replaced_since_the_plan_is_refused(made, tmp_path):
     with pytest.raises(StateError, match="not the one the run was planned with"):
         packaged(run, "p3", params, package=str(source))
     assert not run.model("p3").exists()
+
+
+def test_what_is_published_is_kept_for_all_runs(made):
+    run, _ = made
+    loaded, _ = packaged(run, "p5", PackageParams(network=NETWORK, model=MODEL, train=None))
+    kept = run.models / loaded.manifest.digest
+    assert read_manifest(kept) == loaded.manifest
+
+
+def test_a_network_is_also_written_in_the_formats_asked_for(made):
+    run, _ = made
+    settings = CnnSettings(filters_scale=1)
+    model = Model(pretrained="none", architecture="cnn", cnn=settings)
+    params = PackageParams(
+        network=NETWORK, model=model, train=None, export=("bundle", "safetensors")
+    )
+    loaded, _ = packaged(run, "p6", params, model=model.model_dump(mode="json"))
+    files = sorted(loaded.manifest.files)
+    assert files == ["model.pth", "model.safetensors", "wts.h5.zip"]
+    assert verify_package(run.model("p6")) == loaded.manifest
+    assert (run.models / loaded.manifest.digest / "wts.h5.zip").is_file()
+
+
+def test_tiles_are_not_made_by_another_network_than_was_planned(made, tmp_path):
+    run, _ = made
+    source = a_package(run, tmp_path / "source")
+    params = PackageParams(network=NETWORK, model=MODEL, train=None)
+    with pytest.raises(StateError, match="not the one the run was planned with"):
+        infer.network_of(
+            context(run, task("x", params, package=str(source))), PRETRAINED + "0" * 64
+        )
 
 
 def test_a_trained_network_is_packaged_with_its_training(made):

@@ -34,6 +34,7 @@ def context_of(folder, scan: Scan, *, stop: bool = False, name: str = "first") -
     params = PrepareParams(
         scan=ScanContent.of(scan),
         input=input_identity(folder / scan.path) if scan.path else None,
+        reader="ptychopinn 1" if scan.path else None,
         store_schema=STORE_SCHEMA,
     )
     task = make_task(

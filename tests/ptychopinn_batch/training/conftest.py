@@ -5,8 +5,11 @@ import csv
 import pytest
 import torch
 
-from ptychopinn_batch.jobspec import UnrolledSettings
+from ptychopinn_batch.data.build import build_store
+from ptychopinn_batch.data.store import ScanStore
+from ptychopinn_batch.jobspec import Simulation, UnrolledSettings
 from ptychopinn_batch.networks.unrolled import Unrolled
+from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.training.paths import TrainingPaths
 
 STATE = (
@@ -16,8 +19,20 @@ STATE = (
     "optimizer_states",
     "lr_schedulers",
     "skipped",
+    "in_a_row",
     "place",
 )
+
+
+OTHER_SCAN = Simulation(frames=900, frame_size=32, step=3.5, probe_radius=0.16, photons=1e4, seed=1)
+
+
+@pytest.fixture(scope="session")
+def other_store(tmp_path_factory):
+    """Another scan of frames as large: another probe, another dose."""
+    folder = tmp_path_factory.mktemp("stores") / "other"
+    build_store(simulate_scan(OTHER_SCAN), folder)
+    return ScanStore.open(folder)
 
 
 @pytest.fixture

@@ -20,6 +20,12 @@ TRAIN = {
     **{"epochs": 2, "accumulate": 8, "simulated": 1.0, "unroll": [1, 2], "warm": 1, "workers": 0},
     "regions_per_epoch": 10,  # three for each of four ranks, in two steps of the optimiser
 }
+COVER = {
+    **{"simulated": 0.0, "regions_per_epoch": "cover", "accumulate": 4, "ema": 0.9},
+    "frames_per_region": 100,  # two steps: an epoch of less than one is cut for its ranks
+}
+TOLERANCE = 1e-5  # of weights and of log errors: sums over ranks round otherwise
+SHARE = 1e-4  # of how far the weights moved, as a whole: 6e-7 was measured
 
 
 class Theatre:
@@ -30,6 +36,7 @@ class Theatre:
         four = {"network": "unrolled", "stores": [], "per_node": 2, "nodes": 2, "train": TRAIN}
         measured = {"simulated": 0.0, "epochs": 1, "accumulate": 2, "frames_per_region": 40}
         disturbed = str(folder / "disturbed")
+        covering = {**four, "stores": [str(store)], "train": {**TRAIN, **COVER}}
         self.acts = {
             "whole": {**four, "folder": str(folder / "whole")},
             # Looks: before, step, last step, region, epoch, step, last step, region.
@@ -41,6 +48,8 @@ class Theatre:
                 **{**four, "nodes": 1, "network": "cnn", "stores": [str(store)]},
                 **{"train": {**TRAIN, **measured}, "folder": str(folder / "cnn")},
             },
+            "two cover": {**covering, "nodes": 1, "folder": str(folder / "two")},
+            "four cover": {**covering, "folder": str(folder / "four")},
         }
         self.statuses, self.told = {}, {}
 
@@ -108,19 +117,50 @@ def test_four_ranks_learn_what_one_does_of_the_same_lessons(
 ):
     monkeypatch.setattr(data, "SIMULATED_REGIONS", 3)
     monkeypatch.setattr(data, "VALIDATION_STEPS", 1)
-    alone = new_network()
     train = Train.model_validate({**TRAIN, "regions_per_epoch": 12})
-    fitted = fit(alone, train, [], seed=1, folder=tmp_path)
-    four = theatre.told["whole"][0]
-    assert fitted.first_score == four["first_score"]  # of the same network: equal in every bit
-    assert fitted.kept_score == pytest.approx(four["kept_score"], abs=1e-5)
-    one, other = (
-        torch.load(TrainingPaths(folder).last, weights_only=True)
-        for folder in (tmp_path, theatre.folder / "whole")
-    )
+    fitted = fit(new_network(), train, [], seed=1, folder=tmp_path)
+    assert_alike(fitted, tmp_path, theatre, "whole", new_network())
+
+
+def test_two_and_four_ranks_learn_what_one_does_of_every_frame_of_a_scan(
+    theatre, monkeypatch, tmp_path, new_network, small_store
+):
+    monkeypatch.setattr(data, "MEASURED_REGIONS", 1)
+    monkeypatch.setattr(data, "VALIDATION_STEPS", 1)
+    train = Train.model_validate({**TRAIN, **COVER})
+    fitted = fit(new_network(), train, [small_store], seed=1, folder=tmp_path)
+    assert_alike(fitted, tmp_path, theatre, "two cover", new_network())
+    assert_alike(fitted, tmp_path, theatre, "four cover", new_network())
+
+
+def trained(state):
+    """The weights of the network itself, not their average."""
+    prefix = "network."
+    return {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+
+
+def distance(one, other):
+    """Between the weights of two networks, over all of them."""
+    return torch.stack([(one[name] - other[name]).norm() for name in one]).norm()
+
+
+def assert_alike(fitted, folder, theatre, name, start):
+    """A training of one process, and what an act of several has left."""
+    told = theatre.told[name][0]
+    assert fitted.first_score == told["first_score"]  # of the same network: equal in every bit
+    assert fitted.kept_score == pytest.approx(told["kept_score"], abs=TOLERANCE)
+    paths = [TrainingPaths(Path(at)) for at in (folder, theatre.acts[name]["folder"])]
+    one, other = (torch.load(path.last, weights_only=True) for path in paths)
     assert one["global_step"] == other["global_step"]
-    for name, value in one["state_dict"].items():
-        assert torch.allclose(value, other["state_dict"][name], atol=1e-5), name
+    for key, value in one["state_dict"].items():
+        assert torch.allclose(value, other["state_dict"][key], atol=TOLERANCE), key
+    ends = [trained(checkpoint["state_dict"]) for checkpoint in (one, other)]
+    assert distance(*ends) < SHARE * distance(ends[0], start.state_dict())
+    losses = [
+        [float(line.split(",")[2]) for line in path.history.read_text().splitlines()[1:]]
+        for path in paths
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=TOLERANCE)
 
 
 def test_the_patchwise_network_trains_on_measured_regions(theatre):

@@ -13,8 +13,10 @@ from ptychopinn_batch.training.module import Training
 from ptychopinn_batch.training.paths import TrainingPaths
 
 # Lessons 0 1 | 2 3 | 4: three steps of the optimiser, the last one of a single lesson.
+# The average of the weights is part of what must be the same.
 TRAIN = Train(
-    epochs=2, regions_per_epoch=5, accumulate=2, simulated=1.0, unroll=(1, 2), warm=0, workers=0
+    **{"epochs": 2, "regions_per_epoch": 5, "accumulate": 2, "simulated": 1.0},
+    **{"unroll": (1, 2), "warm": 0, "ema": 0.9, "workers": 0, "pictures": 0},
 )
 # A training looks whether it should stop at each of these, in this order.
 BEFORE, EPOCH = ["region"] * 2, ["step", "step", "last step", "region", "last region", "epoch"]

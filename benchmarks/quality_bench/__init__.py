@@ -1,0 +1,1 @@
+"""The quality bench: networks and iterative engines on the same scans, judged alike."""

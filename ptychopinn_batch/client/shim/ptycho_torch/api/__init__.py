@@ -1,0 +1,1 @@
+"""Where Ptychodus looks for `base_api`."""

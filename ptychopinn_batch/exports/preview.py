@@ -1,0 +1,135 @@
+"""Pictures of an object: `amplitude.png` and `phase.png`, unseen area grey, with a scale bar.
+
+The phase is shown without its plane, which frames do not fix, and cut open where it is emptiest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ptychopinn_batch.comparison import without_plane
+from ptychopinn_batch.exports.result import Result
+from ptychopinn_batch.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LIMITS = (0.5, 99.5)  # percentiles of the well-lit area that colours span
+WELL_LIT = 0.05  # of the brightest light: dimmer pixels are shown but do not set the colours
+FULL_CIRCLE = 5.5  # rad: phases that span more are shown in colours that close upon themselves
+MOST_PIXELS = 2048  # along the longer side of the picture
+DPI = 120
+LONGEST = 8.0  # inches, the longer side of the picture
+UNSEEN = "0.6"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one file shows: image (H, W) float, NaN where not seen, limits of its colours."""
+
+    image: NDArray[np.float64]
+    limits: tuple[float, float]
+    label: str
+    colours: str
+    gauge: str
+
+
+def amplitude_picture(result: Result) -> Picture:
+    """|object|; robust against a few outliers at the rim."""
+    step = _step(result)
+    image = np.abs(result.object[::step, ::step]).astype(np.float64)
+    return Picture(image, _limits(image, result), "amplitude", "gray", "1 where nothing is")
+
+
+def phase_picture(result: Result) -> Picture:
+    """The phase in rad, without plane."""
+    step = _step(result)
+    seen, lit = (mask[::step, ::step] for mask in (result.seen, well_lit(result)))
+    image = np.where(seen, without_plane(result.object[::step, ::step], lit), np.nan)
+    low, high = _limits(image, result)
+    around = high - low > FULL_CIRCLE
+    gauge = "without its plane and its mean, which frames do not fix"
+    colours = "twilight" if around else "viridis"
+    return Picture(image, (low, high), "phase (rad)", colours, gauge)
+
+
+def _step(result: Result) -> int:
+    """Every so-manieth pixel is shown: more than a screen has would only cost memory."""
+    return -(-max(result.canvas.shape) // MOST_PIXELS)
+
+
+def well_lit(result: Result) -> NDArray[np.bool_]:
+    """Seen pixels (H, W) with enough light to judge by; all seen ones if there are none."""
+    lit = result.seen & (result.weight >= WELL_LIT * result.weight.max())
+    return lit if lit.any() else result.seen
+
+
+def write_png(result: Result, picture: Picture, path: Path) -> None:
+    """Draw a picture; no display and no global state of matplotlib is needed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = result.canvas.shape
+    scale = LONGEST / max(height, width)
+    figure = Figure(figsize=(width * scale + 1.6, height * scale + 0.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_facecolor(UNSEEN)
+    low, high = picture.limits
+    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+    shown = axes.imshow(picture.image, cmap=picture.colours, vmin=low, vmax=high, extent=extent)
+    figure.colorbar(shown, ax=axes, label=picture.label, fraction=0.05)
+    axes.set_title(_title(result), fontsize=10)
+    _scale(axes, result)
+    with whole_file(path) as new:
+        about = {"Title": _title(result), "Description": f"{picture.label}; {picture.gauge}"}
+        figure.savefig(new, dpi=DPI, format="png", metadata=about)
+
+
+def nice_length(longest: float) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that is not longer."""
+    power = 10.0 ** np.floor(np.log10(longest))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)))
+
+
+def _title(result: Result) -> str:
+    residual = "" if result.residual is None else f"   R = {result.residual:.5f}"
+    return f"{result.title}{residual}"
+
+
+def _scale(axes: Axes, result: Result) -> None:
+    """A bar in metres where the pixel size is known, else axes in pixels of the scan."""
+    pixel, canvas = result.canvas.pixel_size_m, result.canvas
+    if pixel is None:
+        axes.set_xlabel("canvas x (px)")
+        axes.set_ylabel("canvas y (px)")
+        return
+    axes.set_xticks([])
+    axes.set_yticks([])
+    length = nice_length(0.25 * canvas.width * pixel)
+    left, bottom = 0.04 * canvas.width, 0.95 * canvas.height
+    box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}
+    axes.plot([left, left + length / pixel], [bottom, bottom], color="white", linewidth=5)
+    axes.plot([left, left + length / pixel], [bottom, bottom], color="black", linewidth=2)
+    axes.text(left, bottom - 0.03 * canvas.height, _metres(length), color="black", bbox=box)
+
+
+def _metres(length: float) -> str:
+    for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
+        if length >= factor * (1 - 1e-9):
+            return f"{length / factor:.0f} {unit}"
+    return f"{length / 1e-12:.0f} pm"
+
+
+def _limits(image: NDArray[np.float64], result: Result) -> tuple[float, float]:
+    step = _step(result)
+    values = image[well_lit(result)[::step, ::step] & np.isfinite(image)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values, LIMITS)
+    return float(low), float(max(high, low + 1e-6))

@@ -1,0 +1,1 @@
+"""Readers of scans: one small module for each format, behind one registry."""

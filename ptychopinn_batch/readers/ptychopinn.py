@@ -1,0 +1,203 @@
+"""Reader of PtychoPINN's NPZ contract, with the variants that are found in the wild.
+
+    xcoords, ycoords      (K,)            positions in object pixels
+    diff3d | diffraction  (K, N, N)       amplitudes or counts, DC at [N // 2, N // 2]
+    probeGuess            (N, N) | (M, N, N)  complex
+    xcoords_start, ycoords_start, scan_index, objectGuess, bad_pixels    optional
+
+Ptychodus writes the same keys as training data, with counts and a three-dimensional probe, and
+counts positions from the middle of a patch. Files of our own also say what PtychoPINN leaves open:
+measurement, energy, distance, detector pixel, and where pixel (0, 0) lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc.errors import UserError
+from ptychopinn_batch.data.source import Measurement, patch_middle
+from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers.arrays import modes_of, single_object
+from ptychopinn_batch.readers.limits import check_numbers
+from ptychopinn_batch.readers.npzfile import NpzFile
+from ptychopinn_batch.readers.npzframes import NpzPictures, find_layout
+from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track
+from ptychopinn_batch.readers.sniff import npz_keys
+from ptychopinn_batch.readers.units import check_optics
+
+FRAME_KEYS = ("diff3d", "diffraction")
+PROBE, OBJECT, INDEX, BAD = "probeGuess", "objectGuess", "scan_index", "bad_pixels"
+
+# What our own files say besides. Ptychodus reads the second to fourth of them too.
+MEASUREMENT = "measurement"
+ENERGY, DISTANCE, PIXEL = "photon_energy_eV", "detector_distance_m", "detector_pixel_size_m"
+ZERO = ("zero_x_m", "zero_y_m")
+
+
+@dataclass(frozen=True)
+class PtychoPinnReader:
+    """`format: ptychopinn`."""
+
+    name: str = "ptychopinn"
+    title: str = "PtychoPINN NPZ, or training data of Ptychodus as NPZ"
+    revision: int = 1
+
+    def recognises(self, path: Path) -> bool:
+        keys = npz_keys(path)
+        return keys is not None and not keys.isdisjoint({*FRAME_KEYS, "xcoords", PROBE})
+
+    def files(self, path: Path, options: Scan) -> tuple[Path, ...]:
+        return (path,)
+
+    def read(self, path: Path, options: Scan) -> Recording:
+        return _NpzScan(NpzFile(path), options).recording()
+
+
+@dataclass(frozen=True)
+class _NpzScan:
+    """A scan in an NPZ file, read as far as it is asked for."""
+
+    file: NpzFile
+    options: Scan
+
+    def recording(self) -> Recording:
+        pictures, drawing = self.pictures, self._drawing()
+        return Recording(
+            format="ptychopinn",
+            path=self.file.path,
+            pictures=pictures,
+            track=Track(self.positions, "px", self._positions_at),
+            probe=self.probe,
+            index=self._index(),
+            bad_pixels=self._bad_pixels(),
+            measurement=self._measurement(),
+            optics=self._optics(),
+            drawing=drawing,
+            zero_m=self._zero(),
+            where={
+                "frames": self.file.where(self.key),
+                "probe": self.file.where(PROBE),
+                "mask": self.file.where(BAD),
+            },
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Name of the frames array."""
+        for key in FRAME_KEYS:
+            if key in self.file.keys:
+                return key
+        raise self._missing(" or ".join(FRAME_KEYS))
+
+    @property
+    def position_keys(self) -> tuple[str, str]:
+        suffix = "_start" if self.options.positions == "start" else ""
+        return f"xcoords{suffix}", f"ycoords{suffix}"
+
+    @cached_property
+    def recorded(self) -> NDArray[np.float64]:
+        """Positions (K, 2) as the file has them, as (x, y)."""
+        x, y = (self._vector(key) for key in self.position_keys)
+        if len(x) != len(y):
+            what = f"{len(x)} x but {len(y)} y coordinates"
+            raise UserError(what, where=self._positions_at, mend="Give a pair for every frame")
+        return np.stack([x, y], 1)
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Under pixel N // 2 of a patch; Ptychodus' own lie under its middle."""
+        if not self.is_of_ptychodus:
+            return self.recorded
+        return self.recorded + patch_middle(self.pictures.shape[-1])
+
+    @cached_property
+    def is_of_ptychodus(self) -> bool:
+        """Whether Ptychodus wrote this file: with a mask, an axis of modes and one scan only."""
+        index = self._index()
+        return (
+            BAD in self.file.keys
+            and MEASUREMENT not in self.file.keys
+            and self.probe.shape == self.file.header(PROBE).shape
+            and index is not None
+            and not index.any()
+        )
+
+    @cached_property
+    def pictures(self) -> NpzPictures:
+        where = self.file.where(self.key)
+        header = self.file.plain_header(self.key)
+        check_numbers(header.dtype, "frames", where)
+        layout = find_layout(header, len(self.recorded), self.options.axis_order, where)
+        return NpzPictures(self.file, self.key, layout, header.dtype.newbyteorder("="))
+
+    @cached_property
+    def probe(self) -> NDArray[Any]:
+        """Modes (M, N, N), not checked yet."""
+        return modes_of(self._required(PROBE))
+
+    def _measurement(self) -> Measurement | None:
+        word = self.file.word(MEASUREMENT)
+        if word == "counts" or self.pictures.dtype.kind in "iu":
+            return "counts"
+        return "amplitude" if word == "amplitude" else None
+
+    def _optics(self) -> Optics:
+        energy, distance, pixel = (self.file.scalar(key) for key in (ENERGY, DISTANCE, PIXEL))
+        return check_optics(Optics(energy, distance, pixel), str(self.file.path))
+
+    def _zero(self) -> tuple[float, float] | None:
+        x, y = (self.file.scalar(key) for key in ZERO)
+        return None if x is None or y is None else (x, y)
+
+    @property
+    def _positions_at(self) -> str:
+        return self.file.where(", ".join(self.position_keys))
+
+    def _index(self) -> NDArray[np.int64] | None:
+        if INDEX not in self.file.keys:
+            return None
+        index = self.file.read(INDEX).ravel()
+        if len(index) != len(self.recorded) or index.dtype.kind not in "iu":
+            what = f"{len(index)} numbers of type {index.dtype} for {len(self.recorded)} frames"
+            raise UserError(what, where=self.file.where(INDEX), mend="Give an integer per frame")
+        return index.astype(np.int64)
+
+    def _bad_pixels(self) -> NDArray[np.bool_] | None:
+        if BAD not in self.file.keys:
+            return None
+        return np.asarray(self.file.read(BAD) != 0)
+
+    def _drawing(self) -> Drawing | None:
+        """The object, if there is one: PtychoPINN writes a missing one as a pickled None."""
+        if OBJECT not in self.file.keys:
+            return None
+        header = self.file.header(OBJECT)
+        if header.dtype.hasobject or len(header.shape) not in (2, 3):
+            return None
+        shape = header.shape[-2], header.shape[-1]
+        return Drawing(
+            shape, lambda: single_object(self.file.read(OBJECT)), self.file.where(OBJECT)
+        )
+
+    def _vector(self, key: str) -> NDArray[np.float64]:
+        values = self._required(key)
+        if values.squeeze().ndim > 1 or values.dtype.kind not in "iuf":
+            what = f"coordinates are {values.dtype} of shape {values.shape}"
+            raise UserError(what, where=self.file.where(key), mend="Give one number per frame")
+        return values.ravel().astype(np.float64)
+
+    def _required(self, key: str) -> NDArray[Any]:
+        if key not in self.file.keys:
+            raise self._missing(key)
+        return self.file.read(key)
+
+    def _missing(self, key: str) -> UserError:
+        found = ", ".join(sorted(self.file.keys)) or "no arrays"
+        what = f"there is no {key} in this file, which holds {found}"
+        return UserError(what, where=str(self.file.path), mend=f"Add {key}")

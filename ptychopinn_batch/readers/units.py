@@ -1,0 +1,55 @@
+"""Units as files name them, to metres and electronvolts; and what numbers are plausible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hpc.errors import UserError
+from ptychopinn_batch.readers.recording import Optics
+
+EV = 1.602176634e-19  # joule (SI, exact)
+
+LENGTHS: Mapping[str, float] = {
+    **dict.fromkeys(("m", "meter", "metre", "meters", "metres"), 1.0),
+    **dict.fromkeys(("mm", "millimeter", "millimetre", "millimeters", "millimetres"), 1e-3),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers"), 1e-6),
+    **dict.fromkeys(("nm", "nanometer", "nanometre", "nanometers", "nanometres"), 1e-9),
+    **dict.fromkeys(("a", "å", "angstrom", "angstroms"), 1e-10),
+    "pm": 1e-12,
+    "cm": 1e-2,
+}
+PIXELS = ("px", "pixel", "pixels")
+ENERGIES: Mapping[str, float] = {
+    "ev": 1.0,
+    "kev": 1e3,
+    "mev": 1e6,
+    **dict.fromkeys(("j", "joule", "joules"), 1 / EV),
+}
+
+# Beyond these a number has another unit than it should.
+PLAUSIBLE = {
+    "energy_ev": (1.0, 1e6, "eV"),
+    "distance_m": (1e-4, 1e3, "m"),
+    "detector_pixel_m": (1e-7, 1e-2, "m"),
+}
+
+
+def length_factor(unit: str) -> float | None:
+    """Metres of a unit; None where it is none of length."""
+    return LENGTHS.get(unit.strip().casefold())
+
+
+def energy_factor(unit: str) -> float | None:
+    """Electronvolts of a unit; None where it is none of energy."""
+    return ENERGIES.get(unit.strip().casefold())
+
+
+def check_optics(optics: Optics, where: str) -> Optics:
+    """The same; UserError where a number cannot be what it is said to be."""
+    for name, (low, high, unit) in PLAUSIBLE.items():
+        value = getattr(optics, name)
+        if value is not None and not low <= value <= high:  # NaN is not
+            what = f"{name} is {value:.6g} {unit}, which is beyond {low:g} to {high:g} {unit}"
+            mend = f"Correct its unit in the file, or write {name} in the spec"
+            raise UserError(what, where=where, mend=mend)
+    return optics
