@@ -89,6 +89,17 @@ class Canvas(BaseModel):
             pixel_size_m=pixel_size_m,
         )
 
+    def grown(self, margin: int) -> Canvas:
+        """This canvas with a margin on all sides."""
+        return self.model_copy(
+            update={
+                "x0": self.x0 - margin,
+                "y0": self.y0 - margin,
+                "height": self.height + 2 * margin,
+                "width": self.width + 2 * margin,
+            }
+        )
+
     @property
     def shape(self) -> tuple[int, int]:
         return self.height, self.width

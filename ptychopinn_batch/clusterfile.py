@@ -32,7 +32,7 @@ __all__ = [
     "read_cluster",
 ]
 
-STAGES = ("prepare", "train", "package", "infer", "finalize")
+STAGES = ("prepare", "train", "package", "refine", "infer", "finalize")
 FOLDER = "profiles"
 SUFFIXES = (".yaml", ".yml")
 BEGIN = "Begin with version: 1, or run `ptychopinn-batch profile detect`"

@@ -18,6 +18,7 @@ from ptychopinn_batch.stages.params import (
     FinalizeParams,
     InferParams,
     PrepareParams,
+    RefineParams,
     TrainParams,
 )
 
@@ -52,6 +53,8 @@ def expected_cost(task: Task) -> Cost:
             return _cost(each * pixels, STORED_BYTES * pixels)
         case "train":
             return _cost(_training(TrainParams.of(task).train, _frames(task), _n(task)))
+        case "refine":
+            return _refinement(RefineParams.of(task), pixels)
         case "infer":
             return _inference(InferParams.of(task), pixels)
         case "finalize":
@@ -88,6 +91,12 @@ def _regions(train: Train, frames: int) -> float:
     if train.regions_per_epoch != "cover":
         return train.regions_per_epoch
     return max(1.0, frames / (0.8 * train.frames_per_region)) / (1 - train.simulated)
+
+
+def _refinement(params: RefineParams, pixels: int) -> Cost:
+    """Steps of the network with as much again, or four times that where positions are searched."""
+    area = params.canvas.height * params.canvas.width
+    return _cost(params.refine.steps * (5 if params.refine.positions else 2) * _step(pixels, area))
 
 
 def _inference(params: InferParams, pixels: int) -> Cost:

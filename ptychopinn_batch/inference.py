@@ -56,12 +56,17 @@ def device_of(network: Network) -> torch.device:
     return next(network.parameters()).device
 
 
-def region_of(store: ScanStore, canvas: Canvas, window: Window) -> tuple[Region, Window]:
-    """The frames whose centres lie in a window, and the larger window that holds their patches."""
+def region_of(
+    store: ScanStore, canvas: Canvas, window: Window, *, room: int = 0
+) -> tuple[Region, Window]:
+    """The frames whose centres lie in a window, and the larger window that holds their patches.
+
+    With `room` around them, in pixels, as far as the canvas has it.
+    """
     n = store.info.n
     positions = store.positions.numpy()
     rows = np.flatnonzero(window.holds(canvas.centres(positions)))
-    outer = window.grown(n // 2 + 1, canvas)
+    outer = window.grown(n // 2 + 1 + room, canvas)
     corners, fractions = canvas.corners(positions[rows], n)
     region = Region(
         corners=torch.from_numpy(corners - [outer.left, outer.top]),
@@ -133,8 +138,13 @@ def held_out_residual(
 
 def _central_region(store: ScanStore, canvas: Canvas, side: int) -> tuple[Region, Tensor]:
     """The frames within a window of that side around the scan's middle, and their rows."""
-    centres = canvas.centres(store.positions.numpy())
-    x, y = (int(v) for v in np.median(centres, axis=0))
-    middle = Window(top=y, left=x, bottom=y + 1, right=x + 1).grown(side // 2, canvas)
+    middle = central_window(store, canvas, side)
     region, _ = region_of(store, canvas, middle)
+    centres = canvas.centres(store.positions.numpy())
     return region, torch.from_numpy(np.flatnonzero(middle.holds(centres)))
+
+
+def central_window(store: ScanStore, canvas: Canvas, side: int) -> Window:
+    """A window of about that side around the scan's middle."""
+    x, y = (int(v) for v in np.median(canvas.centres(store.positions.numpy()), axis=0))
+    return Window(top=y, left=x, bottom=y + 1, right=x + 1).grown(side // 2, canvas)

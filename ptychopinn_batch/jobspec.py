@@ -534,6 +534,13 @@ class Train(Section):
     simulated: float = Field(
         0.0, ge=0, le=1, description="share of regions that the simulator makes; 1: no scan needed"
     )
+    refined: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of simulated regions whose probe and positions are refined between the "
+        "steps, so that the network learns to live with it",
+    )
     loss: Literal["amplitude", "poisson", "mae"] = Field(
         "amplitude", description="misfit of measured regions: least squares, deviance, absolute"
     )
@@ -631,6 +638,41 @@ class Train(Section):
         return any(weights.object > 0 for weights in (self.weights, *staged))
 
 
+class Refine(Section):
+    """What is not believed of a scan, and found before it is reconstructed."""
+
+    probe: bool = Field(True, description="improve the probe")
+    modes: int | None = Field(
+        None,
+        ge=1,
+        le=8,
+        description="incoherent modes of the probe, at least; null: as many as the scan says",
+    )
+    positions: bool = Field(False, description="find where each frame really lies")
+    position_error: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="how far off positions are expected to be, r.m.s. [object pixels]",
+    )
+    steps: int = Field(32, ge=8, le=1000, description="steps of the network, refined in between")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.probe and not self.positions:
+            mend = "Write probe: true or positions: true, or remove the section"
+            raise wrong("probe", "nothing is refined", mend)
+        if self.modes and not self.probe:
+            mend = "Write probe: true, or remove modes"
+            raise wrong("modes", "modes are found by refining the probe", mend)
+        return self
+
+    @property
+    def furthest(self) -> float:
+        """How far a frame may be moved in x and y [object pixels]; errors this large are rare."""
+        return 3.5 * self.position_error if self.positions else 0.0
+
+
 class Infer(Section):
     """Reconstruction of whole scans, tile by tile."""
 
@@ -689,11 +731,18 @@ class InferLimits(StageLimits):
     array_parallelism: int = Field(32, ge=1, le=10**5, description="tasks that run at once")
 
 
+class RefineLimits(StageLimits):
+    """What finding the probe and the positions of a scan may use."""
+
+    mem_gb: float = Field(16.0, gt=0, le=1e5, description="memory of a node [GB]")
+
+
 class StageResources(Section):
     """Limits of every stage; a key that is left out keeps the stage's own default."""
 
     prepare: StageLimits = Field(StageLimits(), description="reading or simulating a scan")
     train: TrainLimits = Field(TrainLimits(), description="training")
+    refine: RefineLimits = Field(RefineLimits(), description="finding probe and positions")
     infer: InferLimits = Field(InferLimits(), description="reconstruction of a block of tiles")
     finalize: StageLimits = Field(StageLimits(), description="packaging, exports and metrics")
 
@@ -751,6 +800,9 @@ class JobSpec(Section):
     )
     model: Model = Field(Model(), description="the network")
     train: Train | None = Field(None, description="training; null: none")
+    refine: Refine | None = Field(
+        None, description="probe, modes and positions found before it; null: taken as they are"
+    )
     infer: Infer = Field(Infer(), description="reconstruction")
     export: tuple[Export, ...] = Field(
         ("npz", "ptychodus", "png"),
@@ -777,6 +829,9 @@ class JobSpec(Section):
         if len(set(self.export)) < len(self.export):
             yield wrong("export", "a format is named twice", "Name each format once")
         yield from self._name_problems()
+        if self.refine and self.model.architecture == "cnn":
+            mend = "Remove the section, or use an 'unrolled' network"
+            yield wrong("refine", "a 'cnn' has no steps to refine anything between", mend)
         yield from self._cnn_problems()
         gpus = self.resources.train.gpus
         if self.train and 0 < gpus < self.train.devices:

@@ -13,6 +13,7 @@ from ptychopinn_batch.stages.params import (
     InferParams,
     PackageParams,
     PrepareParams,
+    RefineParams,
     StageParams,
     TrainParams,
 )
@@ -28,7 +29,7 @@ def outputs_of(task: Task, params: StageParams, run: RunPaths) -> tuple[str, ...
 
 def _outputs(task: Task, params: StageParams, run: RunPaths) -> tuple[Path, ...]:
     match params:
-        case PrepareParams():
+        case PrepareParams() | RefineParams():
             return (run.store(task.key),)
         case TrainParams():
             return package_files(TrainingPaths(run.training(task.key)).package)

@@ -1,7 +1,7 @@
 """From the variants of a spec to the tasks of its run. Pure: facts come in, tasks come out.
 
-    prepare(scan) -> train(variant) -> infer(variant, scan, block) -> finalize(variant, scan)
-                     train(variant) -> package(variant)
+    prepare(scan) -> train(variant) -> [refine(variant, scan) ->] infer(variant, scan, block)
+                     train(variant) -> package(variant)              -> finalize(variant, scan)
 
 Parameters hold all that decides a result and nothing else, so that a task's key changes exactly
 when its result may. Variants whose parameters are equal share the task. A shared task is named
@@ -11,6 +11,7 @@ needs all those whose outputs it reads and no others: so a plan knows whom a los
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
@@ -24,7 +25,17 @@ from hpc.resources import Resources
 from hpc.task import Task, content_key, make_task
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, check_scan
-from ptychopinn_batch.jobspec import Infer, JobSpec, Model, ModelExport, ResultExport, Scan, Train
+from ptychopinn_batch.jobspec import (
+    Infer,
+    JobSpec,
+    Model,
+    ModelExport,
+    Refine,
+    ResultExport,
+    Scan,
+    Train,
+)
+from ptychopinn_batch.legacy.bundle import check_bundle
 from ptychopinn_batch.outputs import outputs_of
 from ptychopinn_batch.stages.params import (
     MACHINES,
@@ -36,6 +47,7 @@ from ptychopinn_batch.stages.params import (
     InputIdentity,
     PackageParams,
     PrepareParams,
+    RefineParams,
     ScanContent,
     StageParams,
     TrainParams,
@@ -170,10 +182,13 @@ class _Graph:
     def _reconstruct(self, variant: Variant, scan: Scan, network: _Network) -> None:
         """Blocks of tiles, and what is made of them. Results are a variant's own: no sharing."""
         spec, of = variant.spec, f"{variant.name}-{scan.name}"
-        store = self._prepare(variant, scan)
-        whole = _whole_array(network.id, store.key, spec.infer, self.facts.scans[scan].canvas)
+        store, canvas = self._prepare(variant, scan), self.facts.scans[scan].canvas
         extras = {**network.extras, "variant": variant.name, "scan": scan.name}
         extras |= self.facts.size_of([scan])
+        if spec.refine:
+            canvas = canvas.grown(math.ceil(spec.refine.furthest))
+            store = self._refined(variant, spec.refine, store, network, canvas, extras)
+        whole = _whole_array(network.id, store.key, spec.infer, canvas)
         needs, resources = (store, *network.needs), spec.resources.infer.resources()
         blocks = [
             self._add(self._task(f"infer-{of}-{number}", block, extras, needs, resources))
@@ -181,6 +196,27 @@ class _Graph:
         ]
         end, resources = _finalize(whole, spec), spec.resources.finalize.resources()
         self._add(self._task(f"finalize-{of}", end, extras, (*needs, *blocks), resources))
+
+    def _refined(
+        self,
+        variant: Variant,
+        refine: Refine,
+        store: Task,
+        network: _Network,
+        canvas: Canvas,
+        extras: Extras,
+    ) -> Task:
+        """The task that finds what a scan does not say rightly."""
+        params = RefineParams(
+            network=network.id,
+            store=store.key,
+            refine=refine,
+            infer=_only_tiling(variant.spec.infer),
+            canvas=canvas,
+        )
+        name = f"refine-{variant.name}-{extras['scan']}"
+        needs, resources = (store, *network.needs), variant.spec.resources.refine.resources()
+        return self._share(self._task(name, params, extras, needs, resources))
 
     def _task(
         self,
@@ -258,6 +294,14 @@ def _whole_array(network: str, store: str, infer: Infer, canvas: Canvas) -> Infe
     )
 
 
+def _only_tiling(infer: Infer) -> Infer:
+    """Without what is of no consequence to a refinement."""
+    fields = Infer.model_fields
+    return infer.model_copy(
+        update={key: fields[key].default for key in ("steps", "tiles_per_task")}
+    )
+
+
 def _blocks(whole: InferParams, size: int) -> Iterator[InferParams]:
     _, count = whole.tiles
     for first in range(0, count, size):
@@ -270,6 +314,9 @@ def _model_exports(spec: JobSpec, package: Package | None) -> tuple[ModelExport,
     if "bundle" in spec.export and architecture != "cnn":
         what = f"PtychoPINN knows no network {architecture!r}: a bundle holds a 'cnn'"
         raise UserError(what, where="export", mend="Leave bundle out")
+    cnn = package.cnn if package else spec.model.cnn
+    if "bundle" in spec.export and cnn is not None:
+        check_bundle(cnn)  # before hours of training
     return tuple(kind for kind in get_args(ModelExport) if kind in spec.export)
 
 

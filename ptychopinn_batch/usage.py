@@ -25,7 +25,7 @@ class Usage(Record):
         """Frames over the seconds from file to written array; None where these are not known."""
         if not {"prepare", "infer"} <= self.seconds.keys():
             return None
-        seconds = self.seconds["prepare"] + self.seconds["infer"]
+        seconds = sum(self.seconds.get(stage, 0.0) for stage in ("prepare", "refine", "infer"))
         return frames / seconds if seconds > 0 else None
 
 

@@ -47,13 +47,21 @@ class StoredFile(Record):
     sha256: str
 
 
+class Refinement(Record):
+    """What was refined in a store's scan: share of light in each mode, shifts in object pixels."""
+
+    mode_power: tuple[float, ...] = Field(strict=False)
+    shift_rms: float = Field(ge=0)
+    shift_max: float = Field(ge=0)
+
+
 class ScanInfo(Record):
     """What a store holds.
 
     photons: mean counts of a frame in good pixels; amplitude_max: largest sqrt(counts) of a pixel;
     illumination_max: largest sum of |P|^2 over frames and modes on the canvas; zero_m: (x, y) in
     metres of scan pixel (0, 0), None where the scan has no place in the world; content_id: hash of
-    all arrays.
+    all arrays; refinement: None where probe and positions are those of the scan's file.
     """
 
     schema_version: Literal[2] = 2
@@ -72,6 +80,7 @@ class ScanInfo(Record):
     reference_is_truth: bool
     content_id: str
     files: tuple[StoredFile, ...] = Field(strict=False)
+    refinement: Refinement | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         InferParams,
         PackageParams,
         PrepareParams,
+        RefineParams,
         TrainParams,
     )
 
@@ -85,11 +86,11 @@ def enter_training(context: TaskContext, params: TrainParams, infos: Sequence[St
 
 def enter_inference(
     context: TaskContext,
-    params: InferParams | FinalizeParams,
+    params: RefineParams | InferParams | FinalizeParams,
     info: StoreInfo,
     network: BaseModel | None = None,
 ) -> Values:
-    """Before tiles or products of a scan are made, by a network of these settings."""
+    """Before a scan is refined, or tiles or products of it are made, by such a network."""
     variant, scan = (str(context.task.extras[key]) for key in ("variant", "scan"))
     package = context.task.extras.get("package") or context.run.training(params.network)
     settings = LegacySettings(

@@ -6,6 +6,7 @@ Trainer, tiled inference and packager know nothing else of it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel
@@ -13,6 +14,15 @@ from torch import Tensor, nn
 
 from ptychopinn_batch.misfit import Misfit, amplitude
 from ptychopinn_batch.region import Region
+
+Adjust = Callable[[Tensor, Region, int], Region]
+"""What probe and positions are after a step: from the object, the region, the step's number."""
+
+
+def unchanged(obj: Tensor, region: Region, step: int) -> Region:
+    """Probe and positions are right as they are."""
+    del obj, step
+    return region
 
 
 class Reconstruction(NamedTuple):
@@ -45,11 +55,18 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, region: Region, *, steps: int, warm: int = 0, misfit: Misfit = amplitude
+        self,
+        region: Region,
+        *,
+        steps: int,
+        warm: int = 0,
+        misfit: Misfit = amplitude,
+        adjust: Adjust = unchanged,
     ) -> Reconstruction:
         """Reconstruct a region; the first `warm` steps run without gradient and are not kept.
 
-        Networks that do not iterate ignore `steps` and `warm`.
+        `adjust` is asked after every step but the last. Networks that do not iterate ignore it, and
+        `steps` and `warm`.
         """
 
     @abstractmethod

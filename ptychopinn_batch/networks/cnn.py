@@ -21,7 +21,7 @@ from ptychopinn_batch.jobspec import CnnSettings
 from ptychopinn_batch.misfit import Misfit, amplitude, data_misfit
 from ptychopinn_batch.networks import merge
 from ptychopinn_batch.networks.autoencoder import Autoencoder
-from ptychopinn_batch.networks.base import Network, Reconstruction
+from ptychopinn_batch.networks.base import Adjust, Network, Reconstruction, unchanged
 from ptychopinn_batch.networks.islands import Islands, islands
 from ptychopinn_batch.region import Region
 
@@ -64,7 +64,13 @@ class Cnn(Network):
         return n // 2 + 1 + (n if self.settings.group > 1 else 0)
 
     def forward(
-        self, region: Region, *, steps: int, warm: int = 0, misfit: Misfit = amplitude
+        self,
+        region: Region,
+        *,
+        steps: int,
+        warm: int = 0,
+        misfit: Misfit = amplitude,
+        adjust: Adjust = unchanged,
     ) -> Reconstruction:
         self._check(region)
         total, groups = merge.Sum(region.shape, region.corners.device), self._groups(region)

@@ -11,7 +11,6 @@ zero: untrained, this *is* the classical method.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor
 from ptychopinn_batch import physics
 from ptychopinn_batch.jobspec import UnrolledSettings
 from ptychopinn_batch.misfit import Misfit, amplitude
-from ptychopinn_batch.networks.base import Network, Reconstruction
+from ptychopinn_batch.networks.base import Adjust, Network, Reconstruction, unchanged
 from ptychopinn_batch.networks.scales import Band, bands, local_mean
 from ptychopinn_batch.networks.unet import LONGEST, STEM, UNet
 from ptychopinn_batch.region import Region
@@ -32,15 +31,6 @@ ASTRAY = 1.25  # times the smallest misfit: an object that explains the frames s
 VIEW = 9  # channels of `_view`
 LEAST_POWER = 0.05  # added to |object|^2 where the update is taken relative to it
 FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the root's slope finite
-
-Adjust = Callable[[Tensor, Region, int], Region]
-"""What probe and positions are after a step: from the object, the region, the step's number."""
-
-
-def unchanged(obj: Tensor, region: Region, step: int) -> Region:
-    """Probe and positions are right as they are."""
-    del obj, step
-    return region
 
 
 class Fixed(NamedTuple):
@@ -138,7 +128,6 @@ class Unrolled(Network):
         misfit: Misfit = amplitude,
         adjust: Adjust = unchanged,
     ) -> Reconstruction:
-        """As `Network.forward`; `adjust` is asked after every step but the last."""
         state = self._start(region)
         with torch.no_grad():
             for step in range(warm):

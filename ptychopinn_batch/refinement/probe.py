@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ptychopinn_batch import physics
+from ptychopinn_batch.refinement.exitwave import exit_change
 from ptychopinn_batch.region import Region
 
 DAMPING = 0.02  # of the brightest pixel, added to the light that the update is divided by
@@ -65,15 +66,6 @@ def probe_step(obj: Tensor, region: Region) -> Tensor:
         total += _moved_back(asked, region.fractions[chunk]).sum(0)
         light += physics.abs2(patches).sum(0)
     return region.probe + physics.scaled(total, 1 / (light + DAMPING * light.max()))
-
-
-def exit_change(obj: Tensor, region: Region, chunk: slice) -> Tensor:
-    """Corrected minus modelled exit waves (k, M, N, N): modulus replaced by the measured one."""
-    floor = 1e-3 * region.scale.amplitude
-    waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
-    model = (physics.intensity(waves) + floor**2).sqrt()
-    change = region.trusted(region.amplitudes[chunk] / model - 1)
-    return physics.ifft(physics.scaled(waves, change[:, None]))
 
 
 def _moved_back(waves: Tensor, fractions: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ __all__ = ["SWEEPABLE", "Node", "known_keys", "node_at", "spec_language", "spec_
 
 FOREIGN = ("sweep", "profiles")
 
-SWEEPABLE = ("seed", "scans", "model", "train", "infer")
+SWEEPABLE = ("seed", "scans", "model", "train", "refine", "infer")
 """Sections whose keys a sweep may vary: those that decide a result."""
 
 

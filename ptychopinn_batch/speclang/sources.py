@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ptychopinn_batch.jobspec import Files, JobSpec, Scan
-from ptychopinn_batch.package.registry import ADDRESS
+from ptychopinn_batch.package.registry import ADDRESS, how_to_import
 from ptychopinn_batch.readers.sniff import is_scan_folder
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
@@ -143,7 +143,7 @@ def _data_names(folder: Path) -> Iterator[str]:
 
 def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Complaint:
     close = difflib.get_close_matches(text, BUILT_IN, n=1)
-    hint = "Write default, none, or the folder of a packaged model"
+    hint = how_to_import(text) or "Write default, none, or the folder of a packaged model"
     searched = " and ".join(dict.fromkeys(_searched(text, f) for f in folders))
     what = f"there is no folder '{text}' (looked in {searched})"
     mend = f"Did you mean '{close[0]}'?" if close else hint

@@ -18,6 +18,7 @@ from ptychopinn_batch.jobspec import (
     Infer,
     Model,
     ModelExport,
+    Refine,
     ResultExport,
     Scan,
     Section,
@@ -126,6 +127,20 @@ class TrainParams(StageParams):
         """How to train where the task runs: its parameters, and its extras among `MACHINES`."""
         how = {key: task.extras[key] for key in MACHINES if key in task.extras}
         return Train.model_validate({**cls.of(task).train.model_dump(), **how})
+
+
+class RefineParams(StageParams):
+    """One scan store into another, with a probe and positions that explain its frames better.
+
+    `infer` as far as it matters here: tiles, halo and precision, without steps.
+    """
+
+    stage: ClassVar[str] = "refine"
+    network: NetworkId
+    store: str
+    refine: Refine
+    infer: Infer
+    canvas: Canvas
 
 
 class InferParams(StageParams):

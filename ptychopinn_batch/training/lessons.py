@@ -40,13 +40,15 @@ WITHHELD = 0.15  # share of a measured region's frames that the network does not
 class Lesson:
     """A region and how to work on it; `withheld`: bool (K,), frames only the loss may see.
 
-    `piece`: which frames the region is of, where it came without their amplitudes.
+    `refined`: whether probe and positions change between the steps; `piece`: which frames the
+    region is of, where it came without their amplitudes.
     """
 
     region: Region
     steps: int
     warm: int = 0
     withheld: Tensor | None = None
+    refined: bool = False
     piece: Piece | None = None
 
     def to(self, device: torch.device | str) -> Lesson:
@@ -77,10 +79,12 @@ class Lessons(Dataset[Lesson]):
         steps, warm = self._unroll(random)
         piece = self.syllabus.piece(*key, random)
         if piece is None:
-            return Lesson(simulated_region((self.seed, SIMULATED, *key)), steps, warm)
+            region = simulated_region((self.seed, SIMULATED, *key))
+            refined = bool(random.random() < self.train.refined)
+            return Lesson(region, steps, warm, refined=refined)
         withheld = torch.from_numpy(_withheld(len(piece.rows), random))
         lacks = piece if self.resident else None
-        return Lesson(self._region(piece), steps, warm, withheld, lacks)
+        return Lesson(self._region(piece), steps, warm, withheld, piece=lacks)
 
     def _unroll(self, random: Generator) -> tuple[int, int]:
         """Steps with gradient, and steps before them so that late steps are learned too."""

@@ -12,10 +12,11 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from hpc.errors import UserError
-from ptychopinn_batch.jobspec import Train
+from ptychopinn_batch.jobspec import Refine, Train
 from ptychopinn_batch.misfit import MISFITS, data_misfit
-from ptychopinn_batch.networks.base import Network
+from ptychopinn_batch.networks.base import Network, unchanged
 from ptychopinn_batch.networks.cnn import Cnn
+from ptychopinn_batch.refinement.adjuster import Adjuster
 from ptychopinn_batch.region import Region
 from ptychopinn_batch.training.aims import aim_at
 from ptychopinn_batch.training.ema import Average
@@ -26,6 +27,8 @@ from ptychopinn_batch.training.processes import average
 from ptychopinn_batch.training.schedules import Clock, Plateau, learning_rate, rates_at
 from ptychopinn_batch.training.spread import Spread
 
+# As far as simulated positions are off: near enough to be found along the slopes.
+BETWEEN_STEPS = Refine(probe=True, positions=True, position_error=0.3)
 MOST_IN_A_ROW = 20  # steps that are not finite, before the training is given up
 
 
@@ -58,7 +61,8 @@ class Training(lightning.LightningModule):
     def _simulated(self, lesson: Lesson) -> Tensor:
         region = lesson.region
         assert region.truth is not None
-        result = self.network(region, steps=lesson.steps, warm=lesson.warm)
+        adjust = Adjuster.of(BETWEEN_STEPS, region, seed=0) if lesson.refined else unchanged
+        result = self.network(region, steps=lesson.steps, warm=lesson.warm, adjust=adjust)
         return supervised(result, region, region.truth)
 
     def _measured(self, lesson: Lesson, epoch: int) -> Tensor:

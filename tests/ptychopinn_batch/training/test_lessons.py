@@ -153,3 +153,10 @@ def test_a_window_shrinks_by_area_until_it_holds_few_enough_frames():
     assert (
         len(around(positions, np.array([50.0, 50.0]), window=10, most=400)) == (distance <= 5).sum()
     )
+
+
+def test_the_stated_share_of_simulated_regions_is_refined():
+    lessons = lessons_of(Train(simulated=1.0, refined=0.5))
+    refined = [lessons[(1, number)].refined for number in range(24)]
+    assert 6 <= sum(refined) <= 18
+    assert not any(lessons_of(Train(simulated=1.0))[(1, number)].refined for number in range(6))

@@ -1,0 +1,54 @@
+"""The refine stage: a scan store with the probe and the positions that the frames ask for."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import JsonValue
+
+from hpc.context import Requeue, TaskContext
+from hpc.errors import UserError
+from ptychopinn_batch import legacy
+from ptychopinn_batch.data.build import whole_store
+from ptychopinn_batch.data.refined import refined_store
+from ptychopinn_batch.data.store import ScanStore
+from ptychopinn_batch.inference import best_device
+from ptychopinn_batch.networks.unrolled import Unrolled
+from ptychopinn_batch.refinement.scan import refine_scan
+from ptychopinn_batch.stages.infer import network_of
+from ptychopinn_batch.stages.params import RefineParams
+from ptychopinn_batch.usage import PEAK, peak_rss_mb
+
+
+def run(context: TaskContext) -> dict[str, JsonValue]:
+    """Build the refined store unless it is there and whole."""
+    params, started = RefineParams.of(context.task), time.perf_counter()
+    folder = context.run.store(context.task.key)
+    store = whole_store(folder) or _refined(context, params)
+    record = store.info.refinement
+    found: dict[str, JsonValue] = record.model_dump(mode="json") if record else {}
+    return {**found, "seconds": time.perf_counter() - started, PEAK: peak_rss_mb()}
+
+
+def _refined(context: TaskContext, params: RefineParams) -> ScanStore:
+    store = ScanStore.open(context.run.store(params.store))
+    network = network_of(context, params.network).to(best_device())
+    legacy.enter_inference(context, params, store.info, network.settings)
+    if not isinstance(network, Unrolled):
+        what = f"a network {network.architecture!r} has no steps to refine anything between"
+        raise UserError(what, where="refine", mend="Remove the section, or use an 'unrolled' one")
+
+    def beat(done: int, total: int) -> None:
+        context.heartbeat(step=done, total=total)
+        if context.should_stop() and done < total:
+            raise Requeue(f"asked to stop after {done} of {total} parts", kept=False)
+
+    found = refine_scan(network, store, params.canvas, params.refine, params.infer, beat)
+    return refined_store(
+        store,
+        context.run.store(context.task.key),
+        probe=found.probe.numpy(),
+        positions=found.positions.numpy(),
+        canvas=params.canvas,
+        refinement=found.record,
+    )
