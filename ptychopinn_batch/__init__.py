@@ -1,15 +1,18 @@
 """Ptychographic reconstruction in batches: the application on top of `hpc`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ptychopinn_batch.api import export, load_model, load_scan, reconstruct, train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_model"]
+__all__ = ["__version__", "export", "load_model", "load_scan", "reconstruct", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when a model is asked for: commands such as `status` answer at once."""
-    if name == "load_model":
-        from ptychopinn_batch.package import load_model
+    """Import a verb only when it is asked for: commands such as `status` answer at once."""
+    if name in __all__:
+        from ptychopinn_batch import api
 
-        return load_model
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

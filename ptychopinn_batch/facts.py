@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from hpc.errors import UserError
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.jobspec import JobSpec, Model, Scan
+from ptychopinn_batch.jobspec import CnnSettings, JobSpec, Model, Scan
 from ptychopinn_batch.stages.params import InputIdentity
 from ptychopinn_batch.training.split import too_small
 
-__all__ = ["Facts", "Package", "ScanFacts", "check_scan"]
+__all__ = ["Facts", "Package", "ScanFacts", "check_network", "check_scan"]
 
 OBJECT_BYTES = 16  # of a pixel while results are written: complex object, light, seen, and a copy
 
@@ -37,11 +37,15 @@ class ScanFacts:
 
 @dataclass(frozen=True)
 class Package:
-    """A packaged network: where it lies, what it is, and the hash of what decides its results."""
+    """A packaged network: where it lies, what it is, and the hash of what decides its results.
+
+    cnn: its settings where it is one.
+    """
 
     folder: Path
     identity: str
     architecture: str
+    cnn: CnnSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ class Facts:
         """How much data a task sees: what its cost is estimated from."""
         facts = [self.scans[scan] for scan in scans]
         return {"frames": sum(f.frames for f in facts), "n": max((f.n for f in facts), default=0)}
+
+
+def check_network(spec: JobSpec, package: Package | None) -> None:
+    """Raise UserError where a packaged network cannot do what a spec demands."""
+    if spec.refine and package and package.architecture != "unrolled":
+        what = f"a {package.architecture!r}, as in {package.folder}, has no steps to refine between"
+        raise UserError(what, where="refine", mend="Remove the section, or use an 'unrolled' one")
 
 
 def check_scan(spec: JobSpec, scan: Scan, facts: ScanFacts) -> None:
@@ -89,7 +100,8 @@ def _too_small_to_split(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator
 
 
 def _too_large(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserError]:
-    height, width = facts.canvas.shape
+    margin = spec.refine.margin if spec.refine else 0
+    height, width = facts.canvas.grown(margin).shape
     needed, limit = OBJECT_BYTES * height * width / 1e9, spec.resources.finalize.mem_gb
     if needed > limit:
         what = (

@@ -8,8 +8,14 @@ from pathlib import Path
 from hpc.errors import UserError
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
 from ptychopinn_batch.inputs import Header, Inputs
-from ptychopinn_batch.jobspec import Scan
-from ptychopinn_batch.package import Registry, read_manifest, resolve_pretrained
+from ptychopinn_batch.jobspec import CnnSettings, Scan
+from ptychopinn_batch.package import (
+    MANIFEST,
+    Registry,
+    read_manifest,
+    resolve_pretrained,
+    settings_of,
+)
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.sweep import Variant
 
@@ -53,4 +59,6 @@ def _scan_facts(scans: Iterable[Scan], inputs: Inputs, source: str) -> dict[Scan
 def _package(name: str, models: Registry) -> Package:
     folder = resolve_pretrained(name, Path.cwd(), models)
     manifest = read_manifest(folder)
-    return Package(folder, manifest.identity, manifest.architecture)
+    settings = settings_of(manifest, folder / MANIFEST)
+    cnn = settings if isinstance(settings, CnnSettings) else None
+    return Package(folder, manifest.identity, manifest.architecture, cnn)

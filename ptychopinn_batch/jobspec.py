@@ -10,6 +10,7 @@ the mend; `specfile` adds file and line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
@@ -671,6 +672,11 @@ class Refine(Section):
     def furthest(self) -> float:
         """How far a frame may be moved in x and y [object pixels]; errors this large are rare."""
         return 3.5 * self.position_error if self.positions else 0.0
+
+    @property
+    def margin(self) -> int:
+        """What the canvas needs on all sides for that [object pixels]."""
+        return math.ceil(self.furthest)
 
 
 class Infer(Section):

@@ -47,7 +47,9 @@ class Metrics(Record):
     object was made without; R_empty, R_noise: see `Residuals`; coverage: seen share of the scanned
     area; phase_corr, amp_ssim, phase_ssim: see `comparison`, null without a reference;
     frames_per_s: frames over the seconds from file to written array; seconds: by stage, tasks
-    added up; peak_rss_mb: largest resident memory of any task.
+    added up; peak_rss_mb: largest resident memory of any task; position_shift_px: how far frames
+    were moved from where they were recorded, r.m.s., and mode_power: share of light in each mode of
+    the probe, both null where nothing was refined.
     """
 
     schema_version: Literal[1] = 1
@@ -66,6 +68,8 @@ class Metrics(Record):
     peak_rss_mb: float
     verdict: Judgement
     reasons: tuple[str, ...]
+    position_shift_px: float | None = None
+    mode_power: tuple[Share, ...] | None = Field(None, strict=False)
 
     def as_json(self) -> dict[str, JsonValue]:
         """What a task's result carries."""

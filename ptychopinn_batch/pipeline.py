@@ -11,7 +11,6 @@ needs all those whose outputs it reads and no others: so a plan knows whom a los
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
@@ -24,7 +23,7 @@ from hpc.plan import check_graph
 from hpc.resources import Resources
 from hpc.task import Task, content_key, make_task
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.facts import Facts, Package, check_scan
+from ptychopinn_batch.facts import Facts, Package, check_network, check_scan
 from ptychopinn_batch.jobspec import (
     Infer,
     JobSpec,
@@ -61,6 +60,15 @@ __all__ = ["build_tasks"]
 TRAINING_SECTIONS = ("seed", "scans", "model", "train")
 """Sections of a spec that reach a training."""
 
+TILING = ("tile", "halo")
+REFINEMENT_SECTIONS = (
+    *TRAINING_SECTIONS,
+    "refine",
+    "infer.precision",
+    *(f"infer.{key}" for key in TILING),
+)
+"""Sections and keys of a spec that reach a refinement."""
+
 Extras = Mapping[str, JsonValue]
 
 
@@ -72,6 +80,7 @@ def build_tasks(variants: Sequence[Variant], facts: Facts, run: RunPaths) -> tup
     for variant in variants:
         if variant.spec.train and (missing := missing_package(variant.spec.train.track)):
             raise missing
+        check_network(variant.spec, facts.package_of(variant.spec.model))
         for scan in variant.spec.scans:
             check_scan(variant.spec, scan, facts.scans[scan])
     graph = _Graph(facts, _changing_scans(variants, facts), run)
@@ -186,7 +195,7 @@ class _Graph:
         extras = {**network.extras, "variant": variant.name, "scan": scan.name}
         extras |= self.facts.size_of([scan])
         if spec.refine:
-            canvas = canvas.grown(math.ceil(spec.refine.furthest))
+            canvas = canvas.grown(spec.refine.margin)
             store = self._refined(variant, spec.refine, store, network, canvas, extras)
         whole = _whole_array(network.id, store.key, spec.infer, canvas)
         needs, resources = (store, *network.needs), spec.resources.infer.resources()
@@ -211,10 +220,10 @@ class _Graph:
             network=network.id,
             store=store.key,
             refine=refine,
-            infer=_only_tiling(variant.spec.infer),
+            infer=_only_tiling(variant.spec.infer, refine),
             canvas=canvas,
         )
-        name = f"refine-{variant.name}-{extras['scan']}"
+        name = f"refine-{_label(variant, REFINEMENT_SECTIONS)}-{extras['scan']}"
         needs, resources = (store, *network.needs), variant.spec.resources.refine.resources()
         return self._share(self._task(name, params, extras, needs, resources))
 
@@ -262,8 +271,9 @@ def _changing_scans(variants: Sequence[Variant], facts: Facts) -> frozenset[str]
 
 
 def _label(variant: Variant, sections: Sequence[str]) -> str:
-    """The part of a variant's name that comes from these sections of the spec."""
-    point = {k: v for k, v in variant.overrides.items() if k.split(".")[0] in sections}
+    """The part of a variant's name that comes from these sections and keys of the spec."""
+    whole = tuple(f"{section}." for section in sections)
+    point = {k: v for k, v in variant.overrides.items() if f"{k}.".startswith(whole)}
     return point_name(point) if point else ONLY_VARIANT
 
 
@@ -294,12 +304,10 @@ def _whole_array(network: str, store: str, infer: Infer, canvas: Canvas) -> Infe
     )
 
 
-def _only_tiling(infer: Infer) -> Infer:
-    """Without what is of no consequence to a refinement."""
-    fields = Infer.model_fields
-    return infer.model_copy(
-        update={key: fields[key].default for key in ("steps", "tiles_per_task")}
-    )
+def _only_tiling(infer: Infer, refine: Refine) -> Infer:
+    """Without what is of no consequence to a refinement; tiles are to one of positions."""
+    without = ("steps", "tiles_per_task", *(() if refine.positions else TILING))
+    return infer.model_copy(update={key: Infer.model_fields[key].default for key in without})
 
 
 def _blocks(whole: InferParams, size: int) -> Iterator[InferParams]:

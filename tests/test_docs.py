@@ -1,5 +1,6 @@
 """The documentation: its links lead somewhere, its commands exist, its spec is valid."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import ptychopinn_batch
 from ptychopinn_batch.cli import cli
 
 ROOT = Path(__file__).parent.parent
@@ -44,3 +46,15 @@ def test_the_shortest_spec_of_the_readme_is_valid(tmp_path):
     shutil.copy(ROOT / "data" / "siemens_star_128.npz", tmp_path / "data" / "scan_1.npz")
     result = CliRunner().invoke(cli, ["validate", str(spec)])
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_python_is_told_to_import_is_there(page):
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        tree = ast.parse(block, page.name)
+        verbs = [
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "pb"
+        ]
+        assert [verb for verb in verbs if not hasattr(ptychopinn_batch, verb)] == []

@@ -1,4 +1,4 @@
-"""`python -m ptychopinn_batch.client`: bring the reconstructor into this environment's Ptychodus."""
+"""`python -m ptychopinn_batch.client`: bring the reconstructor into the Ptychodus beside it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """From what Ptychodus hands to a reconstructor to a folder that ptychopinn-batch reads, and back.
 
 Scan indexes, positions in metres and metadata come back as they went. Object, probe and
-`probe_photon_count` are ours: sum |probe|^2 is the measured mean of counts per frame. The loss is R,
-the squared misfit of amplitudes divided by their energy, after the last step.
+`probe_photon_count` are ours: sum |probe|^2 is the measured mean of counts per frame. The loss is
+R, the squared misfit of amplitudes divided by their energy, after the last step.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def read_result(folder: Path, given: Product, steps: int) -> Product:
     return Product(
         metadata=replace(
             given.metadata,
-            comments="\n".join(filter(None, [given.metadata.comments, found.metadata.comments])),
+            comments=comments(given.metadata.comments, found.metadata.comments),
             probe_photon_count=energy_of(found),
         ),
         probe_positions=as_given(found, given),
@@ -65,6 +65,12 @@ def read_result(folder: Path, given: Product, steps: int) -> Product:
         object_=found.object_,
         losses=[LossValue(steps, residual)],
     )
+
+
+def comments(given: str, found: str) -> str:
+    """Both; of a product that had been here before, not what was said then."""
+    others = given.partition(found.split("\n")[0])[0].strip()
+    return f"{others}\n{found}".strip()
 
 
 def as_given(found: Product, given: Product) -> ProbePositionSequence:

@@ -1,7 +1,7 @@
 """The `TrainableReconstructor` of Ptychodus that works with packaged networks (`.pth` + manifest).
 
-Ptychodus has the network's path; every call is one run of ptychopinn-batch in a process of its own,
-on this machine or on a cluster. Without a network, the one that ships with ptychopinn-batch is used.
+Ptychodus has the network's path; every call is one run of ptychopinn-batch in a process of its
+own, on this machine or on a cluster. Without a network, the one that ships with it is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ptychopinn_batch.client.workplace import workplace
 VARIANT = "default"  # of a run without a sweep
 
 
-class BatchReconstructor(TrainableReconstructor):
+class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
     """Key in Ptychodus: `ptychopinn-batch_network`."""
 
     def __init__(self, settings: ClientSettings) -> None:
@@ -113,7 +113,7 @@ class BatchReconstructor(TrainableReconstructor):
         return str(folder)
 
 
-class BatchLibrary(ReconstructorLibrary):
+class BatchLibrary(ReconstructorLibrary):  # type: ignore[misc]
     """All reconstructors of ptychopinn-batch, with their settings."""
 
     def __init__(self, registry: SettingsRegistry) -> None:

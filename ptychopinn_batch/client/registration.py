@@ -58,7 +58,7 @@ def register_plugins(registry: Any) -> None:
     try:
         check_version()
     except RuntimeError as error:
-        _log.error("%s", error)  # noqa: TRY400: the message is meant for a user
+        _log.error("%s", error)
         return
     core = sys.modules.get("ptychodus.model.core")
     if core is not None:  # a program without a model has no reconstructors
@@ -72,7 +72,7 @@ def _extend(core: Any) -> None:
     if getattr(core.ProcessingCore, "has_ptychopinn_batch", False):
         return
 
-    class ProcessingCore(core.ProcessingCore):
+    class ProcessingCore(core.ProcessingCore):  # type: ignore[misc]
         has_ptychopinn_batch = True
 
         def __init__(self, tasks: Any, registry: Any, products: Any, libraries: Any) -> None:

@@ -22,6 +22,7 @@ from ptychopinn_batch.package.registry import ADDRESS, resolve_pretrained
 F = TypeVar("F", bound=Callable[..., object])
 PACKAGE = "PACKAGE"
 DIFFERENT = 1
+FIGURES = "validation", "epochs"  # by which a list of packages tells them apart
 
 
 @click.group()
@@ -64,10 +65,19 @@ def verify(names: tuple[str, ...], runs: Path) -> None:
     """
     from ptychopinn_batch.package import verify_package
 
+    faults: list[UserError] = []
     for name in names:
-        folder = find(name, runs)
-        manifest = verify_package(folder)
+        try:
+            manifest = verify_package(find(name, runs))
+        except UserError as error:
+            faults.append(error)
+            continue
         click.echo(f"{name}: whole, {len(manifest.files)} files, identity {manifest.identity[:12]}")
+    if len(faults) > 1:
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        raise UserError(f"{len(faults)} of {len(names)} packages are not whole:{lines}")
+    if faults:
+        raise faults[0]
 
 
 @package.command()
@@ -96,7 +106,8 @@ def list_(runs: Path) -> None:
     """
     for place in _registry(runs).packages():
         manifest = read_manifest(place)
-        figures = ", ".join(f"{k} {v:.4g}" for k, v in sorted(manifest.metrics.items())[:2])
+        told = [name for name in FIGURES if name in manifest.metrics]
+        figures = ", ".join(f"{name} {manifest.metrics[name]:.4g}" for name in told)
         created = manifest.provenance.created[:10]
         click.echo(
             f"{ADDRESS}{place.name[:12]}  {created}  {manifest.architecture:<9} "

@@ -42,7 +42,7 @@ def build_store(raw: RawScan, folder: Path, *, beat: Beat = lambda done, total: 
         store = whole_store(folder)
         if store is not None:
             return store
-        with _clear_about_room(folder), whole_folder(folder) as temporary:
+        with clear_about_room(folder), whole_folder(folder) as temporary:
             _fill(raw, temporary, beat)
         return ScanStore.open(folder)
 
@@ -56,7 +56,8 @@ def whole_store(folder: Path) -> ScanStore | None:
 
 
 @contextmanager
-def _clear_about_room(folder: Path) -> Iterator[None]:
+def clear_about_room(folder: Path) -> Iterator[None]:
+    """A full disk while a store is written becomes one clear message."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,7 @@
-"""Scan stores with another probe and other positions: the frames are shared, not copied."""
+"""Scan stores with another probe and other positions: the frames are shared, not copied.
+
+The positions of the scan's file stay in them as `recorded_positions`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from hpc.fsio import sha256_file
 from hpc.lease import Lease
 from hpc.task import content_key
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.data.build import array_file, whole_store
+from ptychopinn_batch.data.build import array_file, clear_about_room, whole_store
 from ptychopinn_batch.data.illumination import brightest
 from ptychopinn_batch.data.store import (
     ARRAYS,
@@ -30,6 +33,7 @@ from ptychopinn_batch.files import sweep, whole_folder
 Arrays = dict[str, NDArray[Any]]
 
 META = "meta.json"  # of a TensorDict: type and shape of each array
+SIMILAR = {"recorded_positions": "positions"}  # a new array, and an old one of the same type
 
 
 def refined_store(
@@ -49,8 +53,13 @@ def refined_store(
         sweep(folder)
         if (there := whole_store(folder)) is not None:
             return there
-        with whole_folder(folder) as temporary:
-            new: Arrays = {"probe": probe, "positions": positions}
+        with clear_about_room(folder), whole_folder(folder) as temporary:
+            recorded = store.positions.numpy()
+            new: Arrays = {
+                "probe": probe,
+                "positions": positions,
+                "recorded_positions": recorded,
+            }
             files = _fill(store, temporary, new)
             info = _info(store.info, new, canvas, refinement, files)
             (temporary / SCAN_JSON).write_text(info.model_dump_json(indent=1))
@@ -84,7 +93,7 @@ def _share(old: Path, new: Path) -> None:
 def _describe(old: Path, path: Path, new: Arrays) -> None:
     meta = json.loads(old.read_bytes())
     for name, value in new.items():
-        meta[name]["shape"] = list(value.shape)
+        meta[name] = {**meta[SIMILAR.get(name, name)], "shape": list(value.shape)}
     path.write_text(json.dumps(meta))
 
 

@@ -100,7 +100,8 @@ class RawScan:
     scan_index: (K,) int64; reference: an object (H, W) complex64 whose pixel (row i, column j) is
     scan pixel (x = j, y = i), so that probe and reference together explain the frames up to one
     factor, or None; zero_m: (x, y) in metres of the middle of scan pixel (0, 0), None where the
-    file does not place its scan in the world; origin: the file, or "simulated".
+    file does not place its scan in the world; origin: the file, or "simulated";
+    recorded_positions: as positions, what was measured where these were refined, or None.
     """
 
     frames: FrameSource
@@ -114,6 +115,7 @@ class RawScan:
     reference_is_truth: bool = False
     geometry: Geometry | None = None
     zero_m: tuple[float, float] | None = None
+    recorded_positions: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,13 @@ class FirstFrames:
 
 def first_frames(raw: RawScan, count: int) -> RawScan:
     """The scan as if it had ended after so many frames."""
+    recorded = raw.recorded_positions
     return replace(
         raw,
         frames=FirstFrames(raw.frames, count),
         positions=raw.positions[:count],
         scan_index=raw.scan_index[:count],
+        recorded_positions=None if recorded is None else recorded[:count],
     )
 
 

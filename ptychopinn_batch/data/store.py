@@ -9,9 +9,10 @@
         probe           (M, N, N)  complex64, sum |P|^2 = mean counts of a frame
         mask            (N, N)     bool, True where a pixel is good; absent without bad pixels
         reference       (H, W)     complex64, absent without one
+        recorded_positions  (K, 2) float64, those of the scan's file; in refined stores alone
 
-Frames follow a Hilbert curve through their positions. Stores are made by `build` and never
-changed: one that does not match its description is refused.
+Frames follow a Hilbert curve through their positions. Stores are made by `build` and `refined` and
+never changed: one that does not match its description is refused.
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ class ScanStore:
     def positions(self) -> Tensor:
         """(K, 2) float64 as (x, y): the scan pixel under patch pixel N // 2."""
         return self._get("positions").clone()
+
+    @cached_property
+    def recorded_positions(self) -> Tensor | None:
+        """(K, 2) float64: the positions of the scan's file, None where they are the only ones."""
+        name = "recorded_positions"
+        return self._get(name).clone() if name in self.arrays else None
 
     @cached_property
     def probe(self) -> Tensor:

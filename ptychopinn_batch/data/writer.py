@@ -49,11 +49,13 @@ def _write(raw: RawScan, path: Path, dtype: str) -> None:
 def _small_arrays(raw: RawScan) -> dict[str, NDArray[Any]]:
     """All but the frames. A single probe mode is written without an axis of modes."""
     x, y = raw.positions.T
+    recorded = raw.recorded_positions
+    start = raw.positions if recorded is None else recorded
     arrays: dict[str, NDArray[Any] | None] = {
         "xcoords": x,
         "ycoords": y,
-        "xcoords_start": x,
-        "ycoords_start": y,
+        "xcoords_start": start[:, 0],
+        "ycoords_start": start[:, 1],
         "probeGuess": raw.probe[0] if len(raw.probe) == 1 else raw.probe,
         "objectGuess": raw.reference,
         "scan_index": raw.scan_index,

@@ -58,6 +58,12 @@ class Result:
         """Positions (K, 2) as (x, y) in canvas pixels, under patch pixel N//2, in file order."""
         return self.canvas.centres(self.store.positions.numpy())[self.order]
 
+    @cached_property
+    def recorded_positions(self) -> Floats | None:
+        """The same before they were refined; None where they were not."""
+        recorded = self.store.recorded_positions
+        return None if recorded is None else self.canvas.centres(recorded.numpy())[self.order]
+
     @property
     def zero_m(self) -> tuple[float, float] | None:
         """(x, y) in metres of the middle of canvas pixel (0, 0); None where the scan has no place

@@ -35,6 +35,7 @@ def training_scan(result: Result) -> RawScan:
         reference=result.filled,
         geometry=store.info.geometry,
         zero_m=result.zero_m,
+        recorded_positions=result.recorded_positions,
     )
 
 

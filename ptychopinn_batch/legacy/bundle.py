@@ -113,6 +113,9 @@ def _obstacles(settings: CnnSettings) -> Iterator[tuple[str, str, str]]:
     if settings.n not in SIDES:
         what = f"PtychoPINN has no layers for frames of {settings.n} pixels"
         yield "n", what, f"Take frames of {', '.join(map(str, SIDES))}"
+    if settings.input != "amplitude":
+        what = "PtychoPINN's network sees amplitudes as they are, this one less an empty sample's"
+        yield "input", what, "Take amplitude"
     if settings.output != "amplitude_phase":
         what = "PtychoPINN's real and imaginary parts have other ranges than ours"
         yield "output", what, "Take amplitude_phase"

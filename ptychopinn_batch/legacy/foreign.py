@@ -89,6 +89,7 @@ def settings_of(config: TorchConfig, where: str) -> CnnSettings:
         "filters_scale": model.n_filters_scale,
         "amplitude_activation": ACTIVATIONS[model.amp_activation],
         "shared_amplitude": shared,
+        "input": "amplitude",
         "border_activation": "swish",
         "probe_big": model.probe_big,
         "cbam": model.cbam_encoder,

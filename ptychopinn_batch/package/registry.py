@@ -22,6 +22,7 @@ from ptychopinn_batch.package.manifest import MANIFEST, WEIGHTS
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 ADDRESS = "sha256:"
+FOREIGN = ".zip", ".ckpt"
 SHORTEST = 6  # digits that an address is shortened to at most
 READ_ONLY = 0o444
 
@@ -97,5 +98,12 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
     if not (folder / MANIFEST).is_file():
         what = f"there is no model package at {folder}"
         mend = f"Name a folder that holds {MANIFEST} and {WEIGHTS}, 'default' or 'none'"
-        raise UserError(what, where="model.pretrained", mend=mend)
+        raise UserError(what, where="model.pretrained", mend=how_to_import(name) or mend)
     return folder
+
+
+def how_to_import(name: str) -> str | None:
+    """What to do with a file of PtychoPINN, which is no package, and is never read unasked."""
+    if not name.endswith(FOREIGN):
+        return None
+    return f"Make a package of this file: ptychopinn-batch package import {name} FOLDER --trust"

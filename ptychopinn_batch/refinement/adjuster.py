@@ -55,8 +55,8 @@ class Adjuster:
             region = moved(region, searched(obj, region, radius, TRIES, self.random))
         shift = position_step(obj, region).clamp(-LONGEST, LONGEST)
         recorded, furthest = exact_corners(self.start), self.refine.furthest
-        off = exact_corners(region) + shift - shift.mean(0) - recorded
-        return placed(region, recorded + off.clamp(-furthest, furthest))
+        off = exact_corners(region) + shift - recorded
+        return placed(region, recorded + (off - off.mean(0)).clamp(-furthest, furthest))
 
     def _radius(self, step: int) -> float:
         left = 1 - (step - FIRST) / (SEARCHED * self.refine.steps)

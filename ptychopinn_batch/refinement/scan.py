@@ -58,8 +58,7 @@ class _Scan:
     def region(self, window: Window, probe: Tensor) -> tuple[Region, Tensor]:
         """The frames in a window with this probe, and their rows; room around them to move in."""
         positions = self.store.positions.numpy()
-        room = math.ceil(self.refine.furthest)
-        region, _ = region_of(self.store, self.canvas, window, room=room)
+        region, _ = region_of(self.store, self.canvas, window, room=self.refine.margin)
         rows = np.flatnonzero(window.holds(self.canvas.centres(positions)))
         return replace(region, probe=probe).to(device_of(self.network)), torch.from_numpy(rows)
 
@@ -81,7 +80,7 @@ def refine_scan(
 ) -> Refined:
     """Probe and positions of a scan, as far as `refine` asks for them.
 
-    `canvas` has a margin of `refine.furthest` around the recorded positions.
+    `canvas` has `refine.margin` around the recorded positions.
     """
     scan = _Scan(network, store, canvas, refine, infer)
     tiles = list(canvas.tiles(infer.tile)) if refine.positions else []

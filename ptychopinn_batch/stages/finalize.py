@@ -114,6 +114,7 @@ def metrics_of(
 ) -> Metrics:
     """All figures of a result, and what is to be thought of it."""
     store, positions = result.store, result.store.positions.numpy()
+    refined = store.info.refinement
     covered = coverage(result.canvas, positions, result.seen)
     judgement, reasons = verdict(residuals=measured, held_out=held_out, coverage=covered)
     similar = _similarity(result) or NOT_COMPARED
@@ -133,6 +134,8 @@ def metrics_of(
         peak_rss_mb=usage.peak_rss_mb,
         verdict=judgement,
         reasons=reasons,
+        position_shift_px=refined.shift_rms if refined else None,
+        mode_power=refined.mode_power if refined else None,
     )
 
 

@@ -195,6 +195,13 @@ def test_where_there_is_no_package_the_message_says_what_one_is(tmp_path):
         resolve_pretrained("nowhere", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["wts.h5.zip", "last.ckpt"])
+def test_a_file_of_ptychopinn_is_named_as_that(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=rf"package import {name} FOLDER --trust"):
+        resolve_pretrained(name, tmp_path)
+
+
 def test_identity_is_found_without_torch(tmp_path):
     script = (
         "import sys; from pathlib import Path; from ptychopinn_batch.package import"

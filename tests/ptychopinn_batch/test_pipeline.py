@@ -15,7 +15,7 @@ from hpc.process import Process
 from hpc.submission import plan_run
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
-from ptychopinn_batch.jobspec import SIMULATED_KEYS, Scan
+from ptychopinn_batch.jobspec import SIMULATED_KEYS, CnnSettings, Scan
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.specfile import LoadedSpec
 from ptychopinn_batch.speclang.document import Document
@@ -166,7 +166,8 @@ def test_a_packaged_network_is_known_by_its_content_and_found_by_its_folder():
 
 
 def test_formats_of_the_network_are_written_with_it_and_those_of_results_with_them():
-    spec = TWO_SCANS.replace("pretrained: none}", "pretrained: none, architecture: cnn}")
+    cnn = "pretrained: none, architecture: cnn, cnn: {input: amplitude}}"
+    spec = TWO_SCANS.replace("pretrained: none}", cnn)
     tasks = tasks_of(spec, {"export": ["png", "safetensors", "bundle", "ome-zarr"]})
     package = tasks["package-default"]
     assert PackageParams.of(package).export == ("bundle", "safetensors")
@@ -187,6 +188,18 @@ def test_formats_of_the_network_are_written_with_it_and_those_of_results_with_th
 def test_a_bundle_needs_a_network_that_ptychopinn_knows(text):
     with pytest.raises(UserError, match="export: PtychoPINN knows no network 'unrolled'"):
         tasks_of(text, {"export": ["bundle"]})
+
+
+def test_a_bundle_that_ptychopinn_cannot_hold_is_refused_before_the_training():
+    spec = TWO_SCANS.replace("pretrained: none}", "pretrained: none, architecture: cnn}")
+    with pytest.raises(UserError, match=r"model\.cnn\.input: .*Take amplitude"):
+        tasks_of(spec, {"export": ["bundle"]})
+
+
+def test_nor_of_a_package_that_it_cannot_hold():
+    contrast = Package(Path("/site/cnn"), "e" * 64, "cnn", CnnSettings())
+    with pytest.raises(UserError, match=r"model\.cnn\.input: .*Take amplitude"):
+        tasks_of(NO_TRAINING, {"export": ["bundle"]}, packages={"default": contrast})
 
 
 def test_an_adaptation_starts_from_the_package():

@@ -433,6 +433,13 @@ def test_a_missing_package_is_told_with_the_words_that_are_none(folder):
     )
 
 
+def test_a_file_of_ptychopinn_is_no_package_but_becomes_one(folder):
+    (folder / "wts.h5.zip").touch()
+    assert error(BASE + "model: {pretrained: wts.h5.zip}").endswith(
+        "Make a package of this file: ptychopinn-batch package import wts.h5.zip FOLDER --trust"
+    )
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
 def test_an_empty_file_is_told_how_to_begin(text):
     assert error(text) == (

@@ -18,7 +18,7 @@ def packages(here):
         torch.manual_seed(seed)
         save(here / name, Unrolled(UnrolledSettings(width=4, hidden=2, depth=2)))
     swish = {"amplitude_activation": "swish", "border_activation": "swish"}
-    save(here / "cnn", Cnn(CnnSettings(filters_scale=1, **swish)))
+    save(here / "cnn", Cnn(CnnSettings(filters_scale=1, input="amplitude", **swish)))
     Registry(here / "runs" / ".models").add(here / "a")
     return here
 
@@ -86,6 +86,17 @@ def test_verify_names_damage(packages, call):
     assert code == 2
     assert "model.pth: its bytes are not those the manifest describes" in err
     assert out.startswith("a: whole")
+
+
+def test_verify_goes_on_behind_damage_and_names_all_of_it(packages, call):
+    for name in ("a", "b"):
+        path = packages / name / "model.pth"
+        path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = call("package", "verify", "a", "default", "b", "nowhere")
+    assert code == 2
+    assert out.startswith("default: whole")
+    assert err.startswith("Error: 3 of 4 packages are not whole:\n")
+    assert [word in err for word in ("a/model.pth", "b/model.pth", "nowhere")] == [True] * 3
 
 
 def test_diff_ends_as_diff_does(packages, call):

@@ -20,7 +20,7 @@ from ptychopinn_batch.legacy.metadata import metadata
 from ptychopinn_batch.legacy.table import DEFAULTS
 from ptychopinn_batch.networks.cnn import Cnn
 
-SMALL = {"filters_scale": 1, "border_activation": "swish"}
+SMALL = {"filters_scale": 1, "input": "amplitude", "border_activation": "swish"}
 MAIN = [
     {"amplitude_activation": "unit_sigmoid"},
     {"lineage": "head", "amplitude_activation": "swish", "gridsize": 2},
@@ -372,6 +372,7 @@ def test_the_same_network_gives_the_same_bytes(tmp_path):
     ("settings", "message"),
     [
         ({"n": 96}, r"model\.cnn\.n: .*no layers for frames of 96 .*64, 128, 256"),
+        ({"input": "contrast"}, "input: .*as they are.*Take amplitude"),
         ({"output": "real_imag"}, "output: .*other ranges.*Take amplitude_phase"),
         ({"amplitude_activation": "relu"}, "amplitude_activation: .*no 'relu'"),
         ({"lineage": "torch", "cbam": True}, "cbam: .*Take the lineage head"),

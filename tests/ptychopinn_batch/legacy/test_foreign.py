@@ -18,7 +18,11 @@ from ptychopinn_batch.legacy.metadata import metadata
 from ptychopinn_batch.legacy.weights import to_upstream
 from ptychopinn_batch.networks.cnn import Cnn
 
-SWISH = {"amplitude_activation": "swish", "border_activation": "swish"}
+SWISH = {
+    "amplitude_activation": "swish",
+    "border_activation": "swish",
+    "input": "amplitude",  # never less that of an empty sample
+}
 SETTINGS = CnnSettings(filters_scale=1, lineage="head", **SWISH)
 AUTUMN = CnnSettings(filters_scale=1, lineage="torch", **SWISH)
 

@@ -10,7 +10,10 @@ from ptychopinn_batch.package import Training, save_package
 
 SMALL = UnrolledSettings(width=4, hidden=2, depth=2)
 PATCHWISE = CnnSettings(
-    filters_scale=1, amplitude_activation="unit_sigmoid", border_activation="swish"
+    filters_scale=1,
+    amplitude_activation="unit_sigmoid",
+    border_activation="swish",
+    input="amplitude",
 )
 
 

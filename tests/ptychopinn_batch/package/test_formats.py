@@ -30,6 +30,13 @@ def test_safetensors_hold_the_same_tensors(tmp_path, make):
     same_weights(load_file(folder / "model.safetensors"), folder)
 
 
+def test_others_can_read_every_file_of_a_package_that_can_read_one(tmp_path, patchwise):
+    folder = patchwise(tmp_path / "p")
+    add_formats(folder, ("bundle", "safetensors"))
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert set(modes.values()) == {modes["manifest.json"]}, modes
+
+
 def test_formats_are_files_of_the_package_and_change_no_result(tmp_path, patchwise):
     folder = patchwise(tmp_path / "p")
     before = read_manifest(folder)

@@ -280,7 +280,7 @@ def test_what_is_published_is_kept_for_all_runs(made):
 
 def test_a_network_is_also_written_in_the_formats_asked_for(made):
     run, _ = made
-    settings = CnnSettings(filters_scale=1)
+    settings = CnnSettings(filters_scale=1, input="amplitude")
     model = Model(pretrained="none", architecture="cnn", cnn=settings)
     params = PackageParams(
         network=NETWORK, model=model, train=None, export=("bundle", "safetensors")

@@ -8,7 +8,7 @@ from typing import Any
 from ptychopinn_batch.client.model import check_model
 
 
-class PtychoPINN_Lightning:  # noqa: N801: Ptychodus' name
+class PtychoPINN_Lightning:  # Ptychodus' name
     @staticmethod
     def load_from_checkpoint(path: Path, **configs: Any) -> Path:
         check_model(path)

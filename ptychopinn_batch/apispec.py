@@ -1,0 +1,130 @@
+"""What the verbs of `api` say, as the job spec that says the same, and what a plan makes of it.
+
+So keys are checked as those of a file are, and scans and trainings have the keys they have in runs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import JsonValue
+
+from hpc.errors import UserError
+from hpc.paths import RunPaths
+from hpc.task import Task
+from ptychopinn_batch.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.gather import gather
+from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.jobspec import JobSpec, Scan, Train
+from ptychopinn_batch.package import LoadedModel, Registry, load_model
+from ptychopinn_batch.pipeline import build_tasks
+from ptychopinn_batch.speclang.document import Document, Origin
+from ptychopinn_batch.speclang.sources import resolved
+from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, TrainParams
+from ptychopinn_batch.sweep import ONLY_VARIANT, Variant
+
+if TYPE_CHECKING:
+    from ptychopinn_batch.networks.base import Network
+
+NAME = "python"  # of what would be a run
+IN_MEMORY = "in memory"  # in place of a package's folder
+
+ModelLike: TypeAlias = LoadedModel | str | Path | Mapping[str, JsonValue]
+"""A loaded model, the name or folder of a package, or the `model` section for a new network."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """What a verb begins with: the `model` section of its spec, and the network if there is one."""
+
+    section: dict[str, JsonValue]
+    loaded: LoadedModel | None
+
+    @classmethod
+    def of(cls, model: ModelLike, runs: str | Path) -> Begin:
+        if isinstance(model, Mapping):
+            return cls({"pretrained": "none", **model}, None)
+        loaded = model if isinstance(model, LoadedModel) else load_model(model, runs=runs)
+        return cls({"pretrained": IN_MEMORY}, loaded)
+
+    @property
+    def packages(self) -> dict[str, Package]:
+        """What a plan would know of it."""
+        if self.loaded is None:
+            return {}
+        manifest = self.loaded.manifest
+        return {IN_MEMORY: Package(Path(IN_MEMORY), manifest.identity, manifest.architecture)}
+
+    @property
+    def id(self) -> str:
+        """What the network's results are told apart by."""
+        return f"{PRETRAINED}{self.loaded.manifest.identity}" if self.loaded else UNTRAINED
+
+    def network(self, spec: JobSpec) -> Network:
+        """A network of its own: what is trained or moved is not that of the caller."""
+        from ptychopinn_batch.networks.registry import new_network
+
+        if self.loaded is not None:
+            return copy.deepcopy(self.loaded.network)
+        return new_network(spec.model, spec.seed)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A training as a run would know it, and how it is done here."""
+
+    key: str
+    params: TrainParams
+    train: Train
+
+
+def spec_of(verb: str, sections: Mapping[str, Any]) -> tuple[JobSpec, Document]:
+    """A checked job spec of these sections; UserError names the verb and the key."""
+    data = {"version": 1, "name": NAME, **sections}
+    document = Document(verb, data, {(): Origin(verb)})
+    return document.checked(), document
+
+
+def scan_of(keys: Mapping[str, Any], run: RunPaths) -> tuple[Scan, ScanFacts, Path]:
+    """One scan, what a plan knows of it, and where its store belongs."""
+    spec = resolved(*spec_of("load_scan", {"scans": [dict(keys)]}), (Path.cwd(),))
+    if len(spec.scans) > 1:
+        what = f"{len(spec.scans)} files match '{keys['path']}'"
+        raise UserError(what, where="load_scan", mend="Load them one by one")
+    inputs = Inputs(run)
+    facts = gather((_variant(spec),), inputs, Registry(run.models), NAME)
+    inputs.save()
+    (scan,) = spec.scans
+    return scan, facts.scans[scan], run.store(_task("prepare", spec, facts, run).key)
+
+
+def training_of(
+    spec: JobSpec, scans: Sequence[ScanFacts], packages: Mapping[str, Package], run: RunPaths
+) -> Planned:
+    """The training of a spec whose scans are known; UserError where Python cannot do it."""
+    assert spec.train is not None
+    if spec.train.devices * spec.train.nodes > 1:
+        what, mend = "Python trains on one device", "Write 1, or submit a job spec"
+        raise UserError(what, where="train.devices, train.nodes", mend=mend)
+    facts = Facts(dict(zip(spec.scans, scans, strict=True)), packages)
+    task = _task("train", spec, facts, run)
+    return Planned(task.key, TrainParams.of(task), TrainParams.train_of(task))
+
+
+def written(scan: Scan) -> dict[str, JsonValue]:
+    """A scan as it is written in a spec."""
+    return scan.model_dump(mode="json", exclude_defaults=True)
+
+
+def _variant(spec: JobSpec) -> Variant:
+    return Variant(name=ONLY_VARIANT, overrides={}, spec=spec)
+
+
+def _task(stage: str, spec: JobSpec, facts: Facts, run: RunPaths) -> Task:
+    """The first task of this stage in the run that a spec describes."""
+    tasks = build_tasks((_variant(spec),), facts, run)
+    return next(task for task in tasks if task.stage == stage)

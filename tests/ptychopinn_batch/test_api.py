@@ -1,0 +1,242 @@
+"""The verbs in Python: numbers as of a run, messages as of a job spec, torch only when used."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ptychopinn_batch as pb
+from hpc.errors import UserError
+from hpc.paths import RunPaths
+from ptychopinn_batch.metrics import Metrics
+from ptychopinn_batch.objectstore import ObjectStore
+from ptychopinn_batch.package import read_manifest, verify_package
+from ptychopinn_batch.results import ResultPaths
+
+STAR = {"frames": 100, "frame_size": 32, "object": "star", "step": 6.0, "probe_radius": 0.2}
+NEW = {"unrolled": {"width": 4, "hidden": 2, "depth": 2}}
+TRAIN = {
+    "epochs": 2,
+    "regions_per_epoch": 4,
+    "window": 64,
+    "unroll": [1, 2],
+    "warm": 2,
+    "split": "frames",
+}
+INFER = {"steps": 4, "tile": 64}
+SPEC = {
+    "version": 1,
+    "name": "small",
+    "seed": 3,
+    "scans": [{"name": "star", "simulate": STAR}],
+    "model": {"pretrained": "none", **NEW},
+    "train": TRAIN,
+    "infer": INFER,
+    "export": ["npz"],
+}
+OF_THE_MACHINE = {"seconds", "frames_per_s", "peak_rss_mb"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working folder, and one thread, so that sums are made in one order."""
+    threads, before = torch.get_num_threads(), Path.cwd()
+    torch.set_num_threads(1)
+    os.chdir(tmp_path_factory.mktemp("work"))
+    yield
+    os.chdir(before)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def scan(folder):
+    return pb.load_scan(simulate=STAR, name="star")
+
+
+@pytest.fixture(scope="module")
+def model(scan):
+    return pb.train(scan, NEW, seed=3, name="default", **TRAIN)
+
+
+@pytest.fixture(scope="module")
+def result(scan, model):
+    return pb.reconstruct(scan, model, **INFER)
+
+
+@pytest.fixture(scope="module")
+def run(folder, scan):
+    """The same by the command line, after the scan was loaded in Python."""
+    Path("small.yaml").write_text(json.dumps(SPEC))
+    subprocess.run(
+        [sys.executable, "-m", "ptychopinn_batch", "submit", "small.yaml"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    return RunPaths("runs", "small")
+
+
+def test_a_training_gives_the_network_of_the_run(model, run):
+    published = read_manifest(run.model("default"))
+    assert model.manifest.identity == published.identity
+    assert model.manifest.training == published.training
+    assert model.manifest.metrics == published.metrics
+
+
+def test_a_reconstruction_is_that_of_the_run(result, run):
+    paths = ResultPaths(run.result("default", "star"))
+    stored = ObjectStore.open(paths.object_array).read()
+    np.testing.assert_array_equal(result.object, stored.object)
+    np.testing.assert_array_equal(result.weight, stored.weight)
+    np.testing.assert_array_equal(result.seen, stored.seen)
+    told = Metrics.model_validate_json(paths.metrics.read_text())
+    assert result.metrics.model_dump(exclude=OF_THE_MACHINE) == told.model_dump(
+        exclude=OF_THE_MACHINE
+    )
+
+
+def test_a_scan_is_prepared_once_for_python_and_runs(scan, run):
+    assert [path.name for path in run.stores.iterdir() if path.is_dir()] == [scan.store.folder.name]
+    assert pb.load_scan(simulate=STAR, name="star").store.folder == scan.store.folder
+
+
+def test_exports_are_those_of_the_run(result, run, tmp_path):
+    (tmp_path / "mine.txt").write_text("stays")
+    files = pb.export(result, tmp_path, ["npz", "ome-zarr", "png"])
+    assert all(path.exists() for path in files)
+    assert (tmp_path / "mine.txt").read_text() == "stays"
+    theirs = ResultPaths(run.result("default", "star")).train_npz
+    with np.load(tmp_path / "train.npz") as ours, np.load(theirs) as told:
+        assert ours.files == told.files
+        np.testing.assert_array_equal(ours["objectGuess"], told["objectGuess"])
+    stored = ObjectStore.open(tmp_path / "object.zarr").read()
+    np.testing.assert_array_equal(stored.object, result.object)
+
+
+def test_exporting_one_format_leaves_the_others(result, tmp_path):
+    pb.export(result, tmp_path, ["npz"])
+    pb.export(result, tmp_path, ["png"])
+    assert (tmp_path / "product.npz").exists()
+
+
+def test_a_network_is_exported_as_a_package_and_loaded_again(model, tmp_path):
+    files = pb.export(model, tmp_path / "net", ["safetensors"])
+    assert {path.name for path in files} == {"model.pth", "manifest.json", "model.safetensors"}
+    assert verify_package(tmp_path / "net").identity == model.manifest.identity
+    again = pb.load_model(tmp_path / "net")
+    assert again.manifest.training == model.manifest.training
+
+
+def test_a_package_takes_no_other_folders_place(model, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(UserError, match="Name a new folder"):
+        pb.export(model, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years"
+
+
+def test_fine_tuning_leaves_the_network_it_starts_from_as_it_was(scan, model):
+    before = {k: v.clone() for k, v in model.network.state_dict().items()}
+    tuned = pb.train(scan, model, **{**TRAIN, "epochs": 1})
+    assert tuned.manifest.training.start == model.manifest.identity
+    assert tuned.manifest.identity != model.manifest.identity
+    after = model.network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_weights_changed_in_memory_are_those_that_reconstruct(scan, model, result):
+    changed = pb.train(scan, model, **{**TRAIN, "epochs": 1})
+    with torch.no_grad():
+        for value in changed.network.parameters():
+            value.zero_()
+    assert not np.array_equal(
+        pb.reconstruct(scan, changed, **INFER).object, result.object, equal_nan=True
+    )
+
+
+def test_a_kept_training_is_not_done_twice(scan, model, tmp_path):
+    first, second = [], []
+    once = pb.train(
+        scan,
+        NEW,
+        seed=3,
+        folder=tmp_path,
+        progress=lambda done, total: first.append(done),
+        **TRAIN,
+    )
+    again = pb.train(
+        scan,
+        NEW,
+        seed=3,
+        folder=tmp_path,
+        progress=lambda done, total: second.append(done),
+        **TRAIN,
+    )
+    assert once.manifest.identity == again.manifest.identity == model.manifest.identity
+    assert len(first) > 0
+    assert len(second) < len(first)
+
+
+def test_a_published_network_is_loaded_by_its_address(run):
+    published = read_manifest(run.model("default"))
+    loaded = pb.load_model(f"sha256:{published.digest[:12]}")
+    assert loaded.manifest.identity == published.identity
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda scan: pb.load_scan("missing.npz"), "there is no file 'missing.npz'"),
+        (lambda scan: pb.load_scan(simulate=STAR, crp=3), "scans.0.crp.*Did you mean 'crop'"),
+        (lambda scan: pb.load_scan(), "a scan needs a path or a simulation"),
+        (lambda scan: pb.train(scan, NEW, epoch=3), "train.epoch.*Did you mean 'epochs'"),
+        (lambda scan: pb.train((), NEW, epochs=1), "there is no scan"),
+        (lambda scan: pb.train((scan, scan), NEW, epochs=1), "two scans are named 'star'"),
+        (lambda scan: pb.train(scan, NEW, devices=2), "Python trains on one device"),
+        (lambda scan: pb.train(scan, NEW, validation=0.5), "validat"),
+        (lambda scan: pb.reconstruct(scan, "nowhere"), "there is no model package"),
+        (lambda scan: pb.reconstruct(scan, tils=64), "infer.tils.*Did you mean 'tile'"),
+        (
+            lambda scan: pb.train(scan, {"architecture": "cnn", "cnn": {"n": 64}}, **TRAIN),
+            "frames of 32 pixels",
+        ),
+    ],
+)
+def test_mistakes_are_told_as_those_of_a_job_spec(scan, call, message):
+    with pytest.raises(UserError, match=message):
+        call(scan)
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [(["pngs"], "Did you mean 'png'"), (["bundle"], "Known here"), ("png", r"\['png'\]")],
+)
+def test_unknown_formats_are_told(result, tmp_path, formats, message):
+    with pytest.raises(UserError, match=message):
+        pb.export(result, tmp_path / "out", formats)
+
+
+def test_the_verbs_are_there_before_torch_is():
+    code = (
+        "import sys, ptychopinn_batch as pb\n"
+        "from ptychopinn_batch import api\n"
+        "pb.load_scan, pb.train, pb.reconstruct, pb.load_model, pb.export\n"
+        "import ptychopinn_batch.exports, ptychopinn_batch.package\n"
+        "assert callable(pb.export)\n"
+        "print({'torch', 'lightning', 'zarr', 'tensordict'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_importing_the_package_alone_loads_no_verb():
+    code = (
+        "import sys, ptychopinn_batch\n"
+        "print([name for name in sys.modules if name.startswith('ptychopinn_batch.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
