@@ -38,7 +38,7 @@ class Followers:
         per_node, nodes = resources.tasks_per_node, resources.nodes
         first, *others = follower_environments(per_node, nodes, free_port())
         os.environ.update(first)
-        command = (sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", "hpc.worker")
+        command = (sys.executable, *_isolation(), "-m", "hpc.worker")
         return cls([((*command, *arguments), environment) for environment in others])
 
     def __enter__(self) -> Followers:
@@ -69,3 +69,10 @@ class Followers:
         """A first rank that waits for a dead one would wait until its time is up."""
         if process.wait() != 0 and not self._leaving.wait(GRACE):
             os._exit(1)
+
+
+def _isolation() -> list[str]:
+    """The options by which this Python takes no notice of what lies around it."""
+    if sys.flags.isolated:
+        return ["-I"]
+    return ["-P"] if sys.flags.safe_path else []

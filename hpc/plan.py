@@ -89,10 +89,15 @@ def differences(before: Task, task: Task) -> list[str]:
         for name, old, new in (
             ("entry", before.entry, task.entry),
             ("code revision", before.revision, task.revision),
+            ("image", _short(before.image), _short(task.image)),
         )
         if old != new
     ]
     return (told + code + _changed_needs(before, task)) or hashes
+
+
+def _short(digest: str | None) -> str:
+    return digest[:12] if digest else "(none)"
 
 
 def _decide(task: Task, state: TaskState | None, before: Task | None) -> Decision:

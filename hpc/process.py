@@ -22,12 +22,13 @@ class Process(Record):
     host: str
     pid: int
     started: str  # opaque: compared, never read
+    group: int | None = None  # its process group; None: recorded by an older version
 
     @classmethod
     def current(cls) -> Process:
         """The calling process."""
         pid = os.getpid()
-        return cls(host=this_host(), pid=pid, started=_start_of(pid) or "")
+        return cls(host=this_host(), pid=pid, started=_start_of(pid) or "", group=os.getpgrp())
 
     @property
     def is_local(self) -> bool:

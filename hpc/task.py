@@ -36,7 +36,8 @@ Name = Annotated[str, AfterValidator(parse_name)]
 class Task(Record):
     """One piece of work. `params` decide its result and are part of its key, `extras` do not.
 
-    `outputs` is what it leaves behind, relative to the folder of all runs.
+    `outputs` is what it leaves behind, relative to the folder of all runs; `image` the SHA-256 of
+    the container's image that it runs in, part of its key.
     """
 
     id: Name
@@ -49,6 +50,7 @@ class Task(Record):
     need_keys: tuple[str, ...] = ()  # beside `needs`, so that a plan can say which of them changed
     resources: Resources
     outputs: tuple[str, ...] = ()
+    image: str | None = None
     key: str
 
 
@@ -62,8 +64,9 @@ def make_task(
     extras: Mapping[str, JsonValue] | None = None,
     needs: Sequence[Task] = (),
     resources: Resources,
+    image: str | None = None,
 ) -> Task:
-    """A task with its key: the hash of entry, revision, parameters and the keys of its needs.
+    """A task with its key: the hash of entry, revision, parameters, image and its needs' keys.
 
     Raises ValueError where a parameter is not finite: it would have no stable JSON.
     """
@@ -72,6 +75,7 @@ def make_task(
         "revision": revision,
         "params": dict(params),
         "needs": sorted(need.key for need in needs),
+        **({"image": image} if image else {}),  # without one, keys are what they always were
     }
     return Task(
         id=id,
@@ -83,6 +87,7 @@ def make_task(
         needs=tuple(need.id for need in needs),
         need_keys=tuple(need.key for need in needs),
         resources=resources,
+        image=image,
         key=content_key(identity),
     )
 

@@ -1,7 +1,7 @@
 """The command line: the list of commands, and what becomes of errors.
 
 Commands are imported when they are called, so that each answers as fast as it can: none of them
-imports torch, but those that work on frames or weights (`simulate`, parts of `package`).
+imports torch, but those that work on frames or weights (`check`, `simulate`, parts of `package`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ COMMANDS = {
     "watch": "Show how a run goes on, until it is over.",
     "runs": "List all runs.",
     "logs": "Show what tasks have printed.",
+    "report": "Write the page that tells all of a run.",
     "cancel": "Cancel tasks that are waiting or running.",
     "resubmit": "Run again what failed.",
     "profile": "Make and show profiles of clusters.",
+    "doctor": "Check this machine and a cluster, and say what to mend.",
     "inspect": "Tell what is in a scan's file, and whether it will reconstruct.",
+    "check": "Tell whether a scan can be trusted, from a sample of its frames.",
     "convert": "Write a scan in another format.",
     "simulate": "Write a simulated scan as an NPZ file.",
     "package": "Show, check, compare and convert packaged networks.",
@@ -59,7 +62,7 @@ class Exit(IntEnum):
 EPILOG = """\b
 Exit codes:
   0    all is well
-  1    some tasks failed, were cancelled, or could not be run
+  1    some tasks failed, were cancelled, or could not be run; check: a scan is bad
   2    a mistake that you can mend; the message says what, where and how
   70   an error in the program; the message says where its traceback is
   130  interrupted (Ctrl-C); 143: terminated. The same submit goes on from there

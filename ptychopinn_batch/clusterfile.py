@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from hpc.container import pinned
 from hpc.errors import UserError
 from hpc.slurm.limits import exceeded
 from hpc.slurm.profile import Options, Profile
@@ -30,6 +31,7 @@ __all__ = [
     "known_clusters",
     "no_cluster",
     "read_cluster",
+    "read_pinned",
 ]
 
 STAGES = ("prepare", "train", "package", "refine", "infer", "finalize")
@@ -47,6 +49,15 @@ def read_cluster(path: Path) -> Profile:
     document = Document.read(read_text(path), str(path), begin=BEGIN)
     document = document.complaining(_unknown_stages(document))
     return document.checked_as(Profile, cluster_language())
+
+
+def read_pinned(path: Path) -> Profile:
+    """The profile in a file, with its image by full path and digest. UserError as it must."""
+    profile = read_cluster(path)
+    if profile.container is None:
+        return profile
+    container = pinned(profile.container, path.absolute().parent, f"{path} container.image")
+    return profile.model_copy(update={"container": container})
 
 
 def find_cluster(name: str, spec_folder: Path) -> Path | None:

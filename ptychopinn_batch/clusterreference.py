@@ -26,6 +26,8 @@ def key_tables() -> str:
             _table((), top),
             f"{OPTIONS}\n",
             _table((), options),
+            "### `container`\n",
+            _table(("container",)),
             "### `mail`\n",
             _table(("mail",)),
             "### `partitions.NAME`\n",

@@ -28,7 +28,8 @@ executor: slurm
 # constraint: a100            # features that nodes must have
 # sbatch: {{gpu-bind: closest}} # more parameters of sbatch
 # setup: [module load cuda]   # lines of shell before every task
-# python: apptainer exec --nv image.sif python    # without it: the interpreter that submits
+# python: /shared/venv/bin/python    # without it: the interpreter that submits
+# container: {{image: ptychopinn-batch.sif, nv: true, binds: [/scratch]}}   # tasks run inside
 # mail: {{user: me@example.org, on: [END, FAIL]}}   # about a run as a whole
 # stages:                     # the same keys for single stages, over the general ones
 #   train: {{partition: gpu}}

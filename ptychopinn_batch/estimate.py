@@ -14,6 +14,7 @@ from pydantic import Field
 from hpc.record import Record
 from hpc.task import Task
 from ptychopinn_batch.jobspec import Infer, Train
+from ptychopinn_batch.refinement import SAMPLE
 from ptychopinn_batch.stages.params import (
     FinalizeParams,
     InferParams,
@@ -94,9 +95,14 @@ def _regions(train: Train, frames: int) -> float:
 
 
 def _refinement(params: RefineParams, pixels: int) -> Cost:
-    """Steps of the network with as much again, or four times that where positions are searched."""
-    area = params.canvas.height * params.canvas.width
-    return _cost(params.refine.steps * (5 if params.refine.positions else 2) * _step(pixels, area))
+    """Steps of the network with as much again for the probe, which is found on some frames only,
+    and with four times that where positions are searched."""
+    refine, area = params.refine, params.canvas.height * params.canvas.width
+    waves = pixels * (refine.modes or 1)
+    share = min(1.0, SAMPLE / max(waves, 1))
+    probe = 2 * _step(share * waves, share * area) if refine.probe else 0.0
+    positions = 5 * _step(waves, area) if refine.positions else 0.0
+    return _cost(refine.steps * (probe + positions))
 
 
 def _inference(params: InferParams, pixels: int) -> Cost:

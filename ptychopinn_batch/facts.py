@@ -68,8 +68,10 @@ class Facts:
 def check_network(spec: JobSpec, package: Package | None) -> None:
     """Raise UserError where a packaged network cannot do what a spec demands."""
     if spec.refine and package and package.architecture != "unrolled":
-        what = f"a {package.architecture!r}, as in {package.folder}, has no steps to refine between"
-        raise UserError(what, where="refine", mend="Remove the section, or use an 'unrolled' one")
+        found = f"a {package.architecture!r}, as in {package.folder},"
+        mend = "Remove the section, or use an 'unrolled' network"
+        what = f"{found} has no steps to refine anything between"
+        raise UserError(what, where="refine", mend=mend)
 
 
 def check_scan(spec: JobSpec, scan: Scan, facts: ScanFacts) -> None:

@@ -168,7 +168,7 @@ class _Look:
         """Pixels of the canvas that some frame lights: discs of the probe's diameter, joined."""
         if self.xy is None or self.diameter is None:
             return None
-        return _covered(self.xy, self.diameter / 2)
+        return lit_area(self.xy, self.diameter / 2)
 
     @cached_property
     def dose(self) -> tuple[int, Dose] | None:
@@ -277,7 +277,7 @@ class _Look:
             yield "the probe fills its frame: waves leave it and come back on the other side"
 
 
-def _covered(xy: Any, radius: float) -> float:
+def lit_area(xy: Any, radius: float) -> float:
     """Area of the union of discs, in pixels, on a grid of a quarter of their radius."""
     side = max(radius / 4, np.ptp(xy, axis=0).max() / 2000)
     cells = np.unique(np.floor(xy / side).astype(np.int64), axis=0)

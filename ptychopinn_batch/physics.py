@@ -73,11 +73,16 @@ def exit_to_detector(obj: Tensor, corners: Tensor, probes: Tensor) -> Tensor:
 
 def intensity(waves: Tensor) -> Tensor:
     """Expected counts (K, N, N) of waves (K, M, N, N): modes add incoherently."""
-    return abs2(waves).sum(1)
+    return over_modes(abs2(waves))
+
+
+def over_modes(values: Tensor) -> Tensor:
+    """Sum (K, N, N) over the modes of (K, M, N, N); of one mode, itself: a sum would copy it."""
+    return values[:, 0] if values.shape[1] == 1 else values.sum(1)
 
 
 def illumination(corners: Tensor, probes: Tensor, shape: tuple[int, int]) -> Tensor:
     """Light (H, W) that each canvas pixel received: sum of |P|^2 over frames and modes."""
     index = patch_index(corners, probes.shape[-1], shape[1])
     light = torch.zeros(shape[0] * shape[1], dtype=torch.float32, device=probes.device)
-    return light.index_add_(0, index, abs2(probes).sum(1).flatten()).view(shape)
+    return light.index_add_(0, index, over_modes(abs2(probes)).flatten()).view(shape)

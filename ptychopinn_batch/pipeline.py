@@ -72,8 +72,10 @@ REFINEMENT_SECTIONS = (
 Extras = Mapping[str, JsonValue]
 
 
-def build_tasks(variants: Sequence[Variant], facts: Facts, run: RunPaths) -> tuple[Task, ...]:
-    """Every task of a run, each after those that it needs.
+def build_tasks(
+    variants: Sequence[Variant], facts: Facts, run: RunPaths, image: str | None = None
+) -> tuple[Task, ...]:
+    """Every task of a run, each after those that it needs; `image` is what all of them run in.
 
     Raises UserError where a spec and its scans do not fit each other, or a package is missing.
     """
@@ -83,7 +85,7 @@ def build_tasks(variants: Sequence[Variant], facts: Facts, run: RunPaths) -> tup
         check_network(variant.spec, facts.package_of(variant.spec.model))
         for scan in variant.spec.scans:
             check_scan(variant.spec, scan, facts.scans[scan])
-    graph = _Graph(facts, _changing_scans(variants, facts), run)
+    graph = _Graph(facts, _changing_scans(variants, facts), run, image)
     for variant in variants:
         graph.add(variant)
     tasks = tuple(graph.tasks.values())
@@ -109,10 +111,13 @@ class _Network:
 class _Graph:
     """The tasks so far, by name; `changing` are the scans that a sweep varies."""
 
-    def __init__(self, facts: Facts, changing: frozenset[str], run: RunPaths) -> None:
+    def __init__(
+        self, facts: Facts, changing: frozenset[str], run: RunPaths, image: str | None
+    ) -> None:
         self.facts = facts
         self.changing = changing
         self.run = run
+        self.image = image
         self.tasks: dict[str, Task] = {}
         self._by_key: dict[str, Task] = {}
 
@@ -245,6 +250,7 @@ class _Graph:
             extras=extras,
             needs=needs,
             resources=resources,
+            image=self.image,
         )
         return task.model_copy(update={"outputs": outputs_of(task, params, self.run)})
 
@@ -272,9 +278,14 @@ def _changing_scans(variants: Sequence[Variant], facts: Facts) -> frozenset[str]
 
 def _label(variant: Variant, sections: Sequence[str]) -> str:
     """The part of a variant's name that comes from these sections and keys of the spec."""
-    whole = tuple(f"{section}." for section in sections)
-    point = {k: v for k, v in variant.overrides.items() if f"{k}.".startswith(whole)}
+    reach = {k: any(_overlap(k, section) for section in sections) for k in variant.overrides}
+    point = {k: v for k, v in variant.overrides.items() if reach[k]}
     return point_name(point) if point else ONLY_VARIANT
+
+
+def _overlap(key: str, other: str) -> bool:
+    """Whether one of two dotted keys is the other, or holds it."""
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
 def _by_content(model: Model, package: Package | None) -> Model:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from hpc.container import IMAGE_DIGEST
 from hpc.record import Record
 
 PACKAGES = ("ptychopinn-batch", "torch", "lightning", "numpy", "tensordict", "zarr", "h5py")
@@ -59,8 +60,13 @@ def collect() -> Provenance:
 
 
 def versions() -> dict[str, str]:
-    """Version of python and of the packages that decide results, as far as installed."""
+    """Version of python and of the packages that decide results, as far as installed.
+
+    "image" is the SHA-256 of the image of a container, where all this runs in one.
+    """
     found = {"python": platform.python_version()}
+    if digest := os.environ.get(IMAGE_DIGEST):
+        found["image"] = digest
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -18,6 +18,8 @@ from ptychopinn_batch.metrics import NOISE_STEP, Residuals, noise_table
 if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanStore
 
+Look = Callable[[Tensor, Tensor], None]
+
 WHOLE = 1e-2, 4e-7  # counts and relative: how near float32 amplitudes of counts come to them
 LOOKED_AT = 64  # frames, to find out whether a scan holds counts
 
@@ -39,13 +41,15 @@ def residuals(
     *,
     device: torch.device | None = None,
     beat: Callable[[int, int], None] = lambda done, total: None,
+    look: Look = lambda model, measured: None,
 ) -> Residuals:
     """Residuals of an object (H, W) on its canvas; every pixel must be finite.
 
-    Memory is bounded by the object and a block of frames, however many there are.
+    Memory is bounded by the object and a block of frames, however many there are. `look` is shown
+    each block, modelled and measured amplitudes (k, N, N), in the order of the store.
     """
     device = device or torch.device("cpu")
-    sums = _Sums(store, torch.from_numpy(obj).to(device))
+    sums = _Sums(store, torch.from_numpy(obj).to(device), look)
     total, done = torch.zeros(4, dtype=torch.float64), 0
     for frames in _blocks(store, canvas, device):
         total += sums.over(frames)
@@ -58,8 +62,8 @@ def residuals(
 class _Sums:
     """Sums over frames of one scan, of one object on its device."""
 
-    def __init__(self, store: ScanStore, obj: Tensor) -> None:
-        self.obj, self.probe = obj, store.probe.to(obj.device)
+    def __init__(self, store: ScanStore, obj: Tensor, look: Look) -> None:
+        self.obj, self.probe, self.look = obj, store.probe.to(obj.device), look
         self.good = None if store.mask is None else store.mask.to(obj.device)
         blank = physics.intensity(physics.fft(self.probe)[None]).sqrt()
         self.blank = self._trusted(blank)  # the same for all frames: only its phase is shifted
@@ -70,6 +74,7 @@ class _Sums:
         probes = physics.shifted(self.probe, frames.fractions)
         waves = physics.exit_to_detector(self.obj, frames.corners, probes)
         model = self._trusted(physics.intensity(waves).sqrt())
+        self.look(model, frames.amplitudes)
         parts = (
             (model - frames.amplitudes).square(),
             (self.blank - frames.amplitudes).square(),

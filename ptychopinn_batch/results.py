@@ -71,6 +71,11 @@ class ResultPaths:
         return self.folder / "metrics.json"
 
     @property
+    def report(self) -> Path:
+        """What the report of the run shows of this result."""
+        return self.folder / "report.json"
+
+    @property
     def params(self) -> Path:
         """The legacy dictionary that the scan was finished with."""
         return self.folder / "params.json"

@@ -105,7 +105,9 @@ def _identity_of_scene(scene: Scene) -> object:
 def _identity_of_method(method: Method, used: Engines | None) -> object:
     match method:
         case NetworkMethod():
-            return [networks.identity_of(method.network), method.infer.model_dump(mode="json")]
+            settings = (method.infer, method.refine)
+            dumped = [section and section.model_dump(mode="json") for section in settings]
+            return [networks.identity_of(method.network), *dumped]
         case CnnMethod():
             return ["cnn", method.seconds]
         case EngineMethod():

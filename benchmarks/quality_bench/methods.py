@@ -3,7 +3,7 @@
 shipped:16                        the shipped network, 16 steps
 untrained:64                      one that learned nothing: the classical simultaneous update
 runs/a/models/default:16          a packaged model; weights alone: FILE.pth:16
-shipped:48+refine.modes=3         the same with settings of `infer`, as in a job spec
+shipped:16+modes=3                probe, modes or positions refined before, as `refine` in a spec
 cnn:60                            PtychoPINN's autoencoder, trained on the scan for 60 seconds
 lsqml, rpie, epie, dm             engines of pty-chi, with every time budget
 """
@@ -11,14 +11,14 @@ lsqml, rpie, epie, dm             engines of pty-chi, with every time budget
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from hpc.errors import UserError
 from hpc.record import explain
-from ptychopinn_batch.jobspec import Infer
+from ptychopinn_batch.jobspec import Infer, Refine
 
 UNTRAINED, SHIPPED, CNN = "untrained", "shipped", "cnn"
 ENGINES = ("lsqml", "rpie", "dm", "epie")
@@ -33,6 +33,7 @@ class NetworkMethod:
     label: str
     network: str
     infer: Infer
+    refine: Refine | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def parse_method(text: str) -> Method:
         raise UserError(f"{text!r} is no method", where="--methods", mend=WRITTEN)
     if name == CNN and not extras:
         return CnnMethod(text, _positive(count, text))
-    return NetworkMethod(text, name, _infer(count, extras, text))
+    return NetworkMethod(text, name, _infer(count, text), _refine(extras, text))
 
 
 def _positive(number: str, text: str) -> float:
@@ -77,16 +78,20 @@ def _positive(number: str, text: str) -> float:
     return seconds
 
 
-def _infer(steps: str, extras: list[str], text: str) -> Infer:
-    settings: dict[str, Any] = {"steps": yaml.safe_load(steps)}
-    for extra in extras:
-        key, _, value = extra.partition("=")
-        *groups, name = key.split(".")
-        inside = settings
-        for group in groups:
-            inside = inside.setdefault(group, {})
-        inside[name] = yaml.safe_load(value)
+def _infer(steps: str, text: str) -> Infer:
+    return _checked(Infer, {"steps": yaml.safe_load(steps)}, text)
+
+
+def _refine(extras: list[str], text: str) -> Refine | None:
+    settings = {key: yaml.safe_load(value) for key, _, value in (e.partition("=") for e in extras)}
+    return _checked(Refine, settings, text) if extras else None
+
+
+S = TypeVar("S", Infer, Refine)
+
+
+def _checked(section: type[S], settings: dict[str, Any], text: str) -> S:
     try:
-        return Infer.model_validate(settings)
+        return section.model_validate(settings)
     except ValidationError as error:
         raise UserError(f"{text!r}: {explain(error)}", where="--methods", mend=WRITTEN) from error

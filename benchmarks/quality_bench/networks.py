@@ -19,10 +19,12 @@ from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.source import ArrayFrames, RawScan
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import reconstruct
-from ptychopinn_batch.jobspec import CnnSettings, Infer, Train, UnrolledSettings
+from ptychopinn_batch.jobspec import CnnSettings, Infer, Refine, Train, UnrolledSettings
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.package import load_model, load_weights, package_identity, resolve_pretrained
+from ptychopinn_batch.refinement.adjuster import Adjuster
+from ptychopinn_batch.refinement.probe import orthogonal_modes, with_modes
 from ptychopinn_batch.region import Region
 from ptychopinn_batch.training.fit import fit
 
@@ -37,17 +39,35 @@ def run_network(method: NetworkMethod, shown: Region) -> Outcome:
     """The object that a network makes of these frames, all of them in one region."""
     network = network_of(method.network)
     reconstruct(network, shown, method.infer.model_copy(update={"steps": 1}))
-    return measured(_reconstruction(network, shown, method.infer), method.infer.steps)
+    steps = method.infer.steps + (method.refine.steps if method.refine else 0)
+    return measured(_reconstruction(network, shown, method.infer, method.refine), steps)
 
 
 def _reconstruction(
-    network: Network, shown: Region, infer: Infer
+    network: Network, shown: Region, infer: Infer, refine: Refine | None = None
 ) -> Callable[[], tuple[Tensor, Region]]:
     def work() -> tuple[Tensor, Region]:
         fresh = dataclasses.replace(shown)  # nothing is known that belongs to the work
+        if refine:
+            fresh = _refined(network, fresh, refine)
         return reconstruct(network, fresh, infer)[0], fresh
 
     return work
+
+
+@torch.inference_mode()
+def _refined(network: Network, region: Region, refine: Refine) -> Region:
+    """As `refinement.scan` does it: the probe first, then with it the positions."""
+    if refine.probe:
+        region = dataclasses.replace(region, probe=with_modes(region.probe, refine.modes or 1))
+        adjust = Adjuster.of(refine, region, seed=0)
+        probe = network(region, steps=refine.steps, adjust=adjust).region.probe
+        region = dataclasses.replace(region, probe=orthogonal_modes(probe))
+    if refine.positions:
+        only = refine.model_copy(update={"probe": False, "modes": None})
+        adjust = Adjuster.of(only, region, seed=1)
+        region = network(region, steps=refine.steps, adjust=adjust).region
+    return region
 
 
 @cache

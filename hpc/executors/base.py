@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from hpc.container import Container, python_inside
 from hpc.errors import UserError
 from hpc.paths import RunPaths
 from hpc.plan import Decision
@@ -84,10 +85,14 @@ def known_tasks(
     return known if chosen is None else chosen
 
 
-def worker_command(run: RunPaths, task_id: str) -> tuple[str, ...]:
-    """The command that runs one task, with the interpreter and the import path of this process."""
+def worker_command(
+    run: RunPaths, task_id: str, container: Container | None = None
+) -> tuple[str, ...]:
+    """The command that runs one task: in the container, or by this process's own interpreter."""
     options = ("--runs", str(run.root), "--run", run.name, "--task", task_id)
-    return (sys.executable, *python_options(), "-m", "hpc.worker", *options)
+    own = (sys.executable, *python_options())
+    python = own if container is None else python_inside(container, run.root)
+    return (*python, "-m", "hpc.worker", *options)
 
 
 def python_options() -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from hpc.container import Container
 from hpc.executors.base import Handle, worker_command
 from hpc.paths import RunPaths
 from hpc.queue import TaskQueue
@@ -25,9 +27,11 @@ class Command(Record):
 class DryRunHandle(Handle):
     """A submission that is over before it began; `commands` in the order of their start."""
 
-    def __init__(self, run: RunPaths, submission: Submission) -> None:
+    def __init__(
+        self, run: RunPaths, submission: Submission, container: Container | None = None
+    ) -> None:
         self.decisions = submission.decisions
-        self.commands = _commands(run, submission)
+        self.commands = _commands(run, submission, container)
 
     def poll(self) -> bool:
         """True: nothing is under way."""
@@ -43,17 +47,22 @@ class DryRunHandle(Handle):
         """Nothing to give back."""
 
 
+@dataclass(frozen=True)
 class DryRunExecutor:
     """Everything up to the last step."""
+
+    container: Container | None = None
 
     def submit(
         self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
     ) -> DryRunHandle:
         """What a submit would start now; no file is written."""
-        return DryRunHandle(run, plan_run(run, tasks, only))
+        return DryRunHandle(run, plan_run(run, tasks, only), self.container)
 
 
-def _commands(run: RunPaths, submission: Submission) -> tuple[Command, ...]:
+def _commands(
+    run: RunPaths, submission: Submission, container: Container | None
+) -> tuple[Command, ...]:
     """The commands one after the other, as if each task succeeded at once."""
     tasks = [decision.task for decision in submission.decisions]
     done = {task.id for task in submission.of("skip")}
@@ -68,7 +77,7 @@ def _commands(run: RunPaths, submission: Submission) -> tuple[Command, ...]:
     commands: list[Command] = []
     while (task := next(queue.ready(), None)) is not None:
         after = tuple(need for need in task.needs if need not in done)
-        argv = worker_command(run, task.id)
+        argv = worker_command(run, task.id, container)
         commands.append(Command(task=task.id, argv=argv, after=after))
         queue.take(task.id)
         queue.succeed(task.id)

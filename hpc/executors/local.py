@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from hpc.cancel import requester
 from hpc.causes import is_disk_full
+from hpc.container import Container
 from hpc.errors import UserError
 from hpc.executors.base import Handle, known_tasks, worker_command
 from hpc.executors.room import Room, usable_cpus, visible_gpus
@@ -40,6 +41,7 @@ from hpc.ranks import RANK_VARIABLES
 from hpc.resources import Resources
 from hpc.retry import RetryPolicy, advise, needed_resources
 from hpc.settings import Settings, write_settings
+from hpc.slurm.profile import Profile
 from hpc.submission import Submission, plan_run, record_submission, record_task
 from hpc.task import Task
 from hpc.threads import thread_limits
@@ -55,7 +57,7 @@ class LocalExecutor:
 
     `stage_limits` bounds the tasks of single stages; `grace` is the time in seconds between being
     asked to stop and being killed; `retry` says what is tried again by itself; a task that was not
-    asked to stop may ask to be run again `requeues` times.
+    asked to stop may ask to be run again `requeues` times; with a `container`, they run in it.
     """
 
     room: Room = field(default_factory=Room.of_this_machine)
@@ -63,6 +65,7 @@ class LocalExecutor:
     grace: float = 30.0
     requeues: int = 20
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    container: Container | None = None  # that tasks run in
 
     def submit(
         self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
@@ -87,7 +90,8 @@ class LocalExecutor:
     @property
     def _settings(self) -> Settings:
         limits = dict(self.stage_limits)
-        return Settings(executor="local", retry=self.retry, stage_limits=limits)
+        profile = Profile(version=1, container=self.container)
+        return Settings(executor="local", profile=profile, retry=self.retry, stage_limits=limits)
 
 
 class LocalHandle(Handle):
@@ -184,7 +188,7 @@ class LocalHandle(Handle):
         sized = task.model_copy(update={"resources": self._sizes.get(task.id, task.resources)})
         gpus = self._free_gpus()[: task.resources.gpus]
         environment = _environment(task, gpus)
-        command = worker_command(self._run, task.id)
+        command = worker_command(self._run, task.id, self._settings.container)
         child = Child.start(sized, command, self._run.log(task.id), environment, gpus)
         self._queue.take(task.id)
         self._running[task.id] = child

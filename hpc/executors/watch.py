@@ -31,6 +31,8 @@ __all__ = ["Adopted", "Child", "Watched", "end_of"]
 # Seconds between two looks at the ledger of a worker on another host.
 REMOTE_INTERVAL = 2.0
 
+CONTAINED = 128  # a container ends with the signal of its process and so much more, as a shell does
+
 
 class Watched(ABC):
     """A worker and the clock against it; times are monotonic seconds."""
@@ -47,6 +49,13 @@ class Watched(ABC):
         self._deadline = started + task.resources.time.total_seconds()
         self._kill_at = math.inf
         self._asked = False
+
+    def is_one_of(self, state: TaskState) -> bool:
+        """Whether the records are of this worker: of its process, or of one of its group.
+
+        In a container, what was started is what holds the container, and the worker its child.
+        """
+        return self.pid in (state.pid, state.process and state.process.group)
 
     def enforce(self, now: float, grace: float) -> None:
         """End the worker when its time is up, and harder when it takes no notice."""
@@ -147,8 +156,8 @@ class Adopted(Watched):
         self._process.send(number)
 
     def kill(self) -> None:
-        if self._process.is_alive():
-            kill_group(self.pid)
+        if self._process.is_alive():  # in a container, another leads its group
+            kill_group(self._process.group or self.pid)
 
     def reap(self) -> None:
         return None
@@ -166,7 +175,7 @@ def end_of(watched: Watched, status: int | None, state: TaskState) -> Ended | No
 
     `state` is what the ledger says, not yet settled.
     """
-    began = state.status == "running" and state.pid == watched.pid
+    began = state.status == "running" and watched.is_one_of(state)
     if not began and (state.status != "pending" or status is None):
         return None
     if watched.timed_out:
@@ -200,10 +209,11 @@ def _end(state: TaskState, outcome: Outcome, cause: str) -> Ended:
 def _how(watched: Watched, status: int | None) -> str:
     if status is None:
         return f"its process (pid {watched.pid}) is gone"
-    if status >= 0:
+    if 0 <= status <= CONTAINED:
         return f"its process ended with status {status} and left no record"
     known = {number.value: number.name for number in signal.Signals}
-    name = known.get(-status, f"signal {-status}")  # real-time signals have no names
+    number = -status if status < 0 else status - CONTAINED
+    name = known.get(number, f"signal {number}")  # real-time signals have no names
     hint = ", perhaps by the system for want of memory" if name == "SIGKILL" else ""
     return f"by {name}{hint}"
 

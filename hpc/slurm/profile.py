@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from hpc.container import Container
 from hpc.record import Record
 from hpc.resources import Duration
 
@@ -148,7 +149,7 @@ class Options(Section):
     )
     python: str | None = Field(
         None,
-        description="command that starts Python, such as apptainer exec --nv image.sif python; "
+        description="command that starts Python, such as /shared/venv/bin/python; "
         "null: the interpreter that submits",
     )
 
@@ -217,8 +218,11 @@ class Profile(Options):
         "slurm", description="where tasks run unless `submit --executor` says otherwise"
     )
     mail: Mail | None = Field(None, description="mail about a run; null: none")
+    container: Container | None = Field(
+        None, description="the image that every task runs in; null: none"
+    )
     stages: dict[str, StageOptions] = Field(
-        {}, description="options of single stages: prepare, train, package, infer, finalize"
+        {}, description="options of single stages: prepare, train, package, refine, infer, finalize"
     )
     array_size: int = Field(
         DEFAULT_ARRAY_SIZE, ge=1, description="tasks that one array may hold (MaxArraySize)"
@@ -243,6 +247,14 @@ class Profile(Options):
         if len(names) > 1:
             what = f"two partitions are the default ('{names[0]}' and '{names[1]}')"
             raise _wrong(f"partitions.{names[1]}.default", what, "Keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _one_python(self) -> Self:
+        own = [f"stages.{name}.python" for name, stage in self.stages.items() if stage.python]
+        given = (["python"] if self.python else []) + own
+        if self.container is not None and given:
+            raise _wrong(given[0], "the container brings its own Python", "Remove one of the two")
         return self
 
     def options(self, stage: str) -> Options:

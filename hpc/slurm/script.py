@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from submitit.slurm.slurm import SlurmExecutor
 
+from hpc.container import python_inside
 from hpc.executors.base import python_options
 from hpc.paths import RunPaths
 from hpc.resources import Resources
@@ -54,7 +55,7 @@ def task_script(
         # CPUs are said again: since 22.05 srun does not take them from sbatch.
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={shape.resources.cpus}"],
     }
-    return _script(run, parameters, _worker(options, run, token), count)
+    return _script(run, parameters, _worker(profile, options, run, token), count)
 
 
 def steward_script(
@@ -66,7 +67,7 @@ def steward_script(
     if profile.mail is not None:
         parameters |= _mail(profile.mail)
     words = (
-        *_python(options),
+        *_python(profile, options, run),
         "-m",
         "hpc.slurm.steward",
         "--runs",
@@ -151,13 +152,15 @@ def _mail(mail: Mail) -> dict[str, Any]:
     return {"mail_user": mail.user, "mail_type": ",".join(mail.on)}
 
 
-def _worker(options: Options, run: RunPaths, token: str) -> str:
+def _worker(profile: Profile, options: Options, run: RunPaths, token: str) -> str:
     where = ("--runs", str(run.root), "--run", run.name, "--batch", token)
-    return shlex.join((*_python(options), "-u", "-m", "hpc.slurm.worker", *where))
+    return shlex.join((*_python(profile, options, run), "-u", "-m", "hpc.slurm.worker", *where))
 
 
-def _python(options: Options) -> tuple[str, ...]:
-    """The interpreter: the profile's command, or the one that submits with its import path."""
+def _python(profile: Profile, options: Options, run: RunPaths) -> tuple[str, ...]:
+    """The interpreter: the container's, the profile's command, or the one that submits."""
+    if profile.container:
+        return python_inside(profile.container, run.root, slurm=True)
     if options.python:
         return tuple(shlex.split(options.python))
     return (sys.executable, *python_options())

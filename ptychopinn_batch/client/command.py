@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeVar
 from ptychopinn_batch.client.shim import FOLDER as SHIM
 
 POLL = 0.25  # seconds between two looks at the process
+NEEDED = ("torch", "lightning", "submitit", "tensordict", "zarr")  # Ptychodus has none of its own
 TAIL = 15  # lines of its output that an error repeats
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds that tasks have to save their state, once the run is to stop
@@ -27,13 +28,14 @@ def find_command(setting: str) -> tuple[str, ...]:
     """How to call the program: as the setting says, else in this environment, else on the path."""
     if setting.strip():
         return tuple(shlex.split(setting))
-    if find_spec("torch") is not None:
+    missing = next((name for name in NEEDED if find_spec(name) is None), None)
+    if missing is None:
         return sys.executable, "-m", "ptychopinn_batch"
     found = shutil.which("ptychopinn-batch")
     if found is None or Path(found).parent == Path(sys.executable).parent:
         raise RuntimeError(
-            "This environment has no torch, and no other one with ptychopinn-batch is on the PATH. "
-            "Set PtychoPINNBatch.command to the full path of ptychopinn-batch in one that has both."
+            f"This environment has no {missing}, and no other ptychopinn-batch is on the PATH. "
+            "Set PtychoPINNBatch.command to the full path of ptychopinn-batch in one that has all."
         )
     return (found,)
 
@@ -45,6 +47,10 @@ def without_shim(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, "PYTHONPATH": os.pathsep.join(kept)}
 
 
+class Stopped(Exception):
+    """The run was stopped because somebody wished it."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run below `folder`, which holds everything that belongs to it."""
@@ -53,6 +59,7 @@ class Run:
     folder: Path
     name: str
     options: Sequence[str] = ()
+    is_stopping: Callable[[], bool] = lambda: False
 
     @property
     def paths(self) -> Path:
@@ -68,7 +75,7 @@ class Run:
     ) -> Iterator[T]:
         """Submit a job spec and yield what `look` sees until all is over; RuntimeError if it fails.
 
-        Whoever stops listening stops the run.
+        Whoever stops listening stops the run; Stopped, where `is_stopping` asks for it.
         """
         path = self.folder / f"{self.name}.yaml"
         path.write_text(json.dumps({"version": 1, "name": self.name, **spec}, indent=1) + "\n")
@@ -76,6 +83,8 @@ class Run:
         with self._process(submit) as process:
             while process.poll() is None:
                 yield from look()
+                if self.is_stopping():
+                    raise Stopped
                 try:
                     process.wait(POLL)
                 except subprocess.TimeoutExpired:

@@ -27,6 +27,7 @@ def write_input(parameters: ReconstructInput, folder: Path) -> None:
     """`product.h5` and `diffraction.h5`, one position for every pattern."""
     if not parameters.product.metadata.far_field:
         raise ValueError("ptychopinn-batch reconstructs far-field data only, this is near-field")
+    check_frames(parameters.diffraction_patterns.shape)
     folder.mkdir(parents=True)
     frames = AssembledDiffractionData(
         parameters.product.probe_positions.get_indexes(),
@@ -36,6 +37,15 @@ def write_input(parameters: ReconstructInput, folder: Path) -> None:
     )
     save_diffraction_data(StandardFileLayout.DIFFRACTION.path(folder), frames)
     save_product(StandardFileLayout.PRODUCT.path(folder), parameters.product)
+
+
+def check_frames(shape: tuple[int, ...]) -> None:
+    """ValueError unless frames go in whole: parts of them make other pixels than the dataset's."""
+    height, width = shape[-2:]
+    if height != width or width % 2:
+        raise ValueError(
+            f"Frames are {height} x {width} pixels: crop them in Ptychodus to a square of even size"
+        )
 
 
 def detector_pixel(parameters: ReconstructInput) -> PixelGeometry:

@@ -36,8 +36,14 @@ def copy_model(source: Path, target: Path) -> None:
     if source.resolve() == target.resolve():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    manifest = json.loads(manifest_of(source).read_text())
-    for name in manifest["files"].keys() - {WEIGHTS}:
+    for name in _files_of(manifest_of(source)) - {WEIGHTS}:
         shutil.copyfile(source.with_name(name), target.with_name(name))
     shutil.copyfile(source, target)
     shutil.copyfile(manifest_of(source), manifest_of(target))
+
+
+def _files_of(manifest: Path) -> set[str]:
+    try:
+        return set(json.loads(manifest.read_text())["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{manifest} is no manifest of a packaged network") from error

@@ -6,7 +6,8 @@ own, on this machine or on a cluster. Without a network, the one that ships with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ptychodus.api.io import save_training_data
@@ -20,7 +21,7 @@ from ptychodus.api.reconstruct import (
 )
 from ptychodus.api.settings import SettingsRegistry
 
-from ptychopinn_batch.client.command import Run
+from ptychopinn_batch.client.command import Run, Stopped
 from ptychopinn_batch.client.exchange import read_result, write_input
 from ptychopinn_batch.client.model import WEIGHTS, check_model, copy_model, manifest_of
 from ptychopinn_batch.client.settings import ClientSettings
@@ -33,8 +34,10 @@ VARIANT = "default"  # of a run without a sweep
 class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
     """Key in Ptychodus: `ptychopinn-batch_network`."""
 
-    def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: ClientSettings, is_stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._settings, self._is_stopping = settings, is_stopping
         self._model: Path | None = None
         self._is_training = False
 
@@ -48,8 +51,12 @@ class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
         return (settings.epochs if self._is_training else settings.steps).get_value()
 
     def reconstruct(self, parameters: ReconstructInput) -> Iterator[ReconstructOutput]:
+        with suppress(Stopped):
+            yield self._reconstructed(parameters)
+
+    def _reconstructed(self, parameters: ReconstructInput) -> ReconstructOutput:
         steps = self._settings.steps.get_value()
-        with workplace(self._settings, "reconstruct") as run:
+        with workplace(self._settings, "reconstruct", self._is_stopping) as run:
             scan = run.folder / f"{run.name}.input"
             write_input(parameters, scan)
             spec = {
@@ -61,7 +68,7 @@ class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
             for _ in run.go(spec):
                 pass
             found = read_result(run.paths / "results" / VARIANT / "scan", parameters.product, steps)
-        yield ReconstructOutput(product=found, progress=steps)
+        return ReconstructOutput(product=found, progress=steps)
 
     def train(self, input_path: Path, output_path: Path) -> Iterator[TrainOutput]:
         """Adapt the network that is loaded, else `model.pth` of the input, else the shipped one.
@@ -70,18 +77,19 @@ class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
         """
         self._is_training = True
         try:
-            with workplace(self._settings, "train") as run:
+            with suppress(Stopped), workplace(self._settings, "train", self._is_stopping) as run:
                 network = self._network(run, self._model or _beside(input_path))
                 spec = training_spec(input_path, network, self._settings.epochs.get_value())
                 yield from run.go(spec, Progress(run.paths).news)
                 trained = run.paths / "models" / VARIANT / WEIGHTS
                 copy_model(trained, output_path / WEIGHTS)
-            self._model = output_path / WEIGHTS
+                self._model = (output_path / WEIGHTS).absolute()
         finally:
             self._is_training = False
 
     def is_model_loaded(self) -> bool:
-        return self._model is not None
+        """Always: there is the shipped one; without a network Ptychodus' window offers nothing."""
+        return True
 
     def get_model_file_filter(self) -> str:
         return "PtychoPINN-Batch Networks (*.pth)"
@@ -116,10 +124,10 @@ class BatchReconstructor(TrainableReconstructor):  # type: ignore[misc]
 class BatchLibrary(ReconstructorLibrary):  # type: ignore[misc]
     """All reconstructors of ptychopinn-batch, with their settings."""
 
-    def __init__(self, registry: SettingsRegistry) -> None:
+    def __init__(self, registry: SettingsRegistry, is_stopping: Callable[[], bool]) -> None:
         super().__init__("ptychopinn-batch")
         self.settings = ClientSettings.registered(registry)
-        self._reconstructors = (BatchReconstructor(self.settings),)
+        self._reconstructors = (BatchReconstructor(self.settings, is_stopping),)
 
     @property
     def name(self) -> str:

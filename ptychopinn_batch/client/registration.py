@@ -45,11 +45,13 @@ def add_to(core: Any) -> str:
     from ptychopinn_batch.client.reconstructor import BatchLibrary
 
     check_version()
-    library, processing = BatchLibrary(core.settings_registry), core.processing_core
+    processing, tasks = core.processing_core, core._task_manager
+    monitor = processing.processing_api.task_monitor
+    library = BatchLibrary(core.settings_registry, lambda: tasks.is_stopping or monitor.is_stopping)
     parameter = processing.algorithm_parameter
     keys = {parameter.generate_key(library.name, one.name): one for one in library}
     parameter._reconstructor_map.update(keys)
-    library.get_logger().addHandler(processing.processing_api.task_monitor.get_log_handler())
+    library.get_logger().addHandler(monitor.get_log_handler())
     return next(iter(keys))
 
 
@@ -76,7 +78,10 @@ def _extend(core: Any) -> None:
         has_ptychopinn_batch = True
 
         def __init__(self, tasks: Any, registry: Any, products: Any, libraries: Any) -> None:
-            super().__init__(tasks, registry, products, [*libraries, BatchLibrary(registry)])
+            ours = BatchLibrary(
+                registry, lambda: tasks.is_stopping or self.processing_api.task_monitor.is_stopping
+            )
+            super().__init__(tasks, registry, products, [*libraries, ours])
 
     core.ProcessingCore = ProcessingCore
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,9 @@ LOCAL = "local"
 
 
 @contextmanager
-def workplace(settings: ClientSettings, kind: str) -> Iterator[Run]:
+def workplace(
+    settings: ClientSettings, kind: str, is_stopping: Callable[[], bool]
+) -> Iterator[Run]:
     """A run with a name of its own; a temporary folder goes unless the run fails."""
     name = f"{kind}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     command, options = find_command(settings.command.get_value()), options_of(settings)
@@ -25,12 +27,12 @@ def workplace(settings: ClientSettings, kind: str) -> Iterator[Run]:
     if kept:
         folder = Path(kept).expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        yield Run(command, folder, name, options)
+        yield Run(command, folder, name, options, is_stopping)
         return
     _need_local(settings)
     temporary = Path(tempfile.mkdtemp(prefix="ptychopinn-batch-"))
     try:
-        yield Run(command, temporary, name, options)
+        yield Run(command, temporary, name, options, is_stopping)
     except RuntimeError:  # its message names the log, which lies there
         raise
     except BaseException:

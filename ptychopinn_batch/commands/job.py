@@ -13,7 +13,7 @@ from hpc.paths import RunPaths
 from hpc.settings import Settings
 from hpc.slurm.profile import Profile
 from hpc.task import Task
-from ptychopinn_batch.clusterfile import check_limits, find_cluster, no_cluster, read_cluster
+from ptychopinn_batch.clusterfile import check_limits, find_cluster, no_cluster, read_pinned
 from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import shown_path
 from ptychopinn_batch.gather import gather
@@ -89,12 +89,14 @@ def read_job(
 ) -> Job:
     """Load a spec, look at its files, work out its tasks. Writes nothing; UserError if it must."""
     own, file = _profiles(path, profile, executor)
-    cluster = Cluster(read_cluster(file), file) if file else Cluster(Profile(version=1))
+    cluster = Cluster(read_pinned(file), file) if file else Cluster(Profile(version=1))
     loaded = load_spec(path, sets, own)
     run = RunPaths(runs, loaded.spec.name)
     check_folder(run, loaded.spec)
     variants, inputs = expand(loaded), Inputs(run)
-    tasks = build_tasks(variants, gather(variants, inputs, Registry(run.models), str(path)), run)
+    facts = gather(variants, inputs, Registry(run.models), str(path))
+    container = cluster.profile.container
+    tasks = build_tasks(variants, facts, run, container.sha256 if container else None)
     where = executor or (cluster.profile.executor if file else LOCAL)
     if file and where == "slurm":
         check_limits(tasks, cluster.profile, file)

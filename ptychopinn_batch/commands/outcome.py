@@ -25,6 +25,7 @@ def results(run: RunPaths, tasks: Sequence[Task]) -> Iterator[str]:
     rows = [row for task in tasks if (row := _result(run, task))]
     if rows:
         yield from ("", *columns(HEAD, rows))
+    yield from (text for task in tasks for text in _mends(run, task))
     models = [folder for task in tasks if (folder := _model(run, task))]
     if models:
         yield from ("", *(f"model: {folder}" for folder in models), "")
@@ -49,11 +50,29 @@ def _result(run: RunPaths, task: Task) -> tuple[str, ...] | None:
         return None
     variant, scan = str(task.extras["variant"]), str(task.extras["scan"])
     folder = shown_path(run.result(variant, scan))
+    metrics = _metrics(state.result)
+    figures = _figures(metrics) if metrics else ("?" for _ in HEAD[2:-1])
+    return variant, scan, *figures, folder
+
+
+def _metrics(result: Mapping[str, JsonValue] | None) -> Metrics | None:
+    """What a result's task told; None where another version did."""
     try:
-        metrics = Metrics.model_validate_json(json.dumps(state.result))
-    except ValidationError:  # recorded by another version
-        return variant, scan, *("?" for _ in HEAD[2:-1]), folder
-    return variant, scan, *_figures(metrics), folder
+        return Metrics.model_validate_json(json.dumps(result))
+    except ValidationError:
+        return None
+
+
+def _mends(run: RunPaths, task: Task) -> Iterator[str]:
+    """What is wrong with one result that is bad, and what to do about it."""
+    if task.stage != FinalizeParams.stage:
+        return
+    state = read_state(run, task.id)
+    metrics = _metrics(state.result) if state.done_key == task.key else None
+    if metrics is not None and metrics.verdict == "bad":
+        yield f"{task.extras['scan']} ({task.extras['variant']}) is bad:"
+        bad = (found for found in metrics.findings if found.judgement == "bad")
+        yield from (f"  - {found.text}." for found in bad)
 
 
 def _figures(metrics: Metrics) -> tuple[str, ...]:

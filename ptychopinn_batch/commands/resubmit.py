@@ -17,6 +17,7 @@ from hpc.slurm.observe import observe
 from hpc.submission import RunPlan, read_plan
 from hpc.task import Task
 from ptychopinn_batch.cli import Exit
+from ptychopinn_batch.commands.inside import check_inside
 from ptychopinn_batch.commands.target import chosen_tasks, find_run, run_argument, task_options
 from ptychopinn_batch.commands.text import columns
 from ptychopinn_batch.commands.work import Work, carry_out, executor_of
@@ -63,6 +64,7 @@ def resubmit(
     if dry_run:
         return Exit.OK
     work = Work(paths, _tasks(paths, plan), only=names)
+    check_inside(paths, work.tasks, settings, str(paths.executor))
     return carry_out(work, executor_of(settings), stay=stay)
 
 

@@ -8,6 +8,7 @@ import click
 
 from hpc.executors.dry_run import DryRunExecutor
 from ptychopinn_batch.cli import Exit
+from ptychopinn_batch.commands.inside import check_inside
 from ptychopinn_batch.commands.job import Job, executor_option, read_job, spec_options
 from ptychopinn_batch.commands.text import plural
 from ptychopinn_batch.commands.work import Work, carry_out, executor_of
@@ -43,6 +44,7 @@ def submit(
     job = read_job(spec, runs, sets, profile, executor)
     if job.executor == "dry-run":
         return _dry_run(job)
+    check_inside(job.run, job.tasks, job.settings(), str(job.cluster.path))
     work = Work(job.run, job.tasks, job.profile_note)
     chosen = executor_of(job.settings(), parallel)
     return carry_out(work, chosen, stay=stay, submitted=lambda: _keep(job))
@@ -55,7 +57,7 @@ def _keep(job: Job) -> None:
 
 
 def _dry_run(job: Job) -> int:
-    handle = DryRunExecutor().submit(job.run, job.tasks)
+    handle = DryRunExecutor(job.cluster.profile.container).submit(job.run, job.tasks)
     for command in handle.commands:
         after = f"  # after {', '.join(command.after)}" if command.after else ""
         click.echo(f"{' '.join(command.argv)}{after}")

@@ -27,7 +27,7 @@ from hpc.task import Task
 from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.outcome import failures, results
 from ptychopinn_batch.commands.progress import watcher
-from ptychopinn_batch.commands.text import duration, plural
+from ptychopinn_batch.commands.text import duration, plural, shown_path
 
 __all__ = ["Work", "carry_out", "executor_of"]
 
@@ -49,7 +49,8 @@ def executor_of(settings: Settings, parallel: int | None = None) -> LocalExecuto
     """The executor that is meant. UserError where it cannot be used here."""
     profile, limits, retry = settings.profile, settings.stage_limits, settings.retry
     if settings.executor == "local":
-        return LocalExecutor(Room.of_this_machine(parallel), limits, retry=retry)
+        room = Room.of_this_machine(parallel)
+        return LocalExecutor(room, limits, retry=retry, container=profile.container)
     if parallel is not None:
         raise click.UsageError("--parallel is for this machine; a spec has array_parallelism.")
     if not Slurm.is_here():
@@ -150,8 +151,17 @@ def _end(work: Work, seconds: float | None) -> int:
     for line in failures(work.run, status):
         click.echo(line, err=True)
     if seconds is not None:
+        _write_report(work.run)
         click.echo(_verdict(status, seconds))
     return Exit.OK if status.is_done else Exit.TASKS_FAILED
+
+
+def _write_report(run: RunPaths) -> None:
+    """Tasks have written it as results arrived; what failed since is not in it."""
+    from ptychopinn_batch.report.write import optional, write_report
+
+    with optional("the report"):
+        click.echo(f"report: {shown_path(write_report(run, ClusterReader(run)))}")
 
 
 def _verdict(status: RunStatus, seconds: float) -> str:

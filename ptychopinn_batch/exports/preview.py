@@ -116,10 +116,11 @@ def _scale(axes: Axes, result: Result) -> None:
     box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}
     axes.plot([left, left + length / pixel], [bottom, bottom], color="white", linewidth=5)
     axes.plot([left, left + length / pixel], [bottom, bottom], color="black", linewidth=2)
-    axes.text(left, bottom - 0.03 * canvas.height, _metres(length), color="black", bbox=box)
+    axes.text(left, bottom - 0.03 * canvas.height, metres(length), color="black", bbox=box)
 
 
-def _metres(length: float) -> str:
+def metres(length: float) -> str:
+    """A length with its unit, such as 2 µm."""
     for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
         if length >= factor * (1 - 1e-9):
             return f"{length / factor:.0f} {unit}"

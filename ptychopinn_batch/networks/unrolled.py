@@ -98,7 +98,7 @@ def back_projection(
         error = error + misfit(region.trusted(model), measured)
         change = region.trusted(measured / model - 1)
         back = physics.ifft(physics.scaled(waves, change[:, None]))
-        total.index_add_(0, index, (probes.conj() * back).sum(1).flatten())
+        total.index_add_(0, index, physics.over_modes(probes.conj() * back).flatten())
     return total.view(region.shape), error / region.energy
 
 

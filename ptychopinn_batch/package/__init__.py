@@ -24,7 +24,12 @@ from ptychopinn_batch.package.formats import (
     write_format,
 )
 from ptychopinn_batch.package.manifest import MANIFEST, WEIGHTS, Manifest, PackedFile, Training
-from ptychopinn_batch.package.registry import Registry, load_model, resolve_pretrained
+from ptychopinn_batch.package.registry import (
+    Registry,
+    load_model,
+    package_here,
+    resolve_pretrained,
+)
 from ptychopinn_batch.package.weights import load_weights
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "load_package",
     "load_weights",
     "package_files",
+    "package_here",
     "package_identity",
     "read_manifest",
     "resolve_pretrained",

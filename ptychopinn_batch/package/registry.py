@@ -102,6 +102,17 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
     return folder
 
 
+def package_here(folder: str) -> Path:
+    """Where a package lies for this process, that was planned with the one in `folder`.
+
+    In a container the shipped one lies elsewhere, for the program that planned is another copy.
+    """
+    path = Path(folder)
+    own = SHIPPED / path.name
+    is_shipped = path.parts[-3:] == own.parts[-3:]
+    return own if is_shipped and not path.exists() else path
+
+
 def how_to_import(name: str) -> str | None:
     """What to do with a file of PtychoPINN, which is no package, and is never read unasked."""
     if not name.endswith(FOREIGN):

@@ -17,7 +17,8 @@ def position_step(obj: Tensor, region: Region) -> Tensor:
     """Shift (K, 2) float64 as (x, y) in pixels of every frame that explains most of its residual.
 
     Linear least squares on the exit wave: what the frame asks for, expressed by the object's slopes
-    under the probe (Guizar-Sicairos and Fienup, Opt. Express 16, 7264, 2008).
+    under the probe (Guizar-Sicairos and Fienup, Opt. Express 16, 7264, 2008). Frames have no
+    phases, so it is about a third of a small error: to be repeated.
     """
     across = (obj.roll(-1, 1) - obj.roll(1, 1)) / 2
     down = (obj.roll(-1, 0) - obj.roll(1, 0)) / 2

@@ -23,6 +23,7 @@ from ptychopinn_batch.jobspec import Infer, Refine
 from ptychopinn_batch.networks.base import Reconstruction
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.precision import mixed
+from ptychopinn_batch.refinement import SAMPLE
 from ptychopinn_batch.refinement.adjuster import Adjuster
 from ptychopinn_batch.refinement.positions import exact_corners
 from ptychopinn_batch.refinement.probe import orthogonal_modes, with_modes
@@ -30,8 +31,6 @@ from ptychopinn_batch.region import Region
 
 if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanStore
-
-SAMPLE = 2**25  # pixels of all frames and modes that the probe is found on: 270 MB of waves
 
 Beat = Callable[[int, int], None]  # parts done, parts in all; may raise to stop
 
@@ -69,6 +68,14 @@ class _Scan:
         with mixed(self.infer.precision, region.corners.device):
             return self.network(region, steps=refine.steps, adjust=adjuster)
 
+    @torch.inference_mode()
+    def better(self, refined: Region, recorded: Region) -> bool:
+        """Whether a reconstruction from refined frames explains them better than one from those
+        as they were recorded."""
+        with mixed(self.infer.precision, recorded.corners.device):
+            new, old = (self.network(r, steps=self.infer.steps) for r in (refined, recorded))
+        return bool(new.misfits[-1] < old.misfits[-1])
+
 
 def refine_scan(
     network: Unrolled,
@@ -94,24 +101,32 @@ def refine_scan(
 
 
 def _probe(scan: _Scan) -> Tensor:
-    """The modes that frames around the middle ask for, orthogonal, the strongest first."""
-    probe = with_modes(scan.store.probe, scan.refine.modes or 1)
+    """The modes that frames around the middle ask for, orthogonal, the strongest first.
+
+    The recorded ones where these explain the frames no better.
+    """
+    probe, stored = with_modes(scan.store.probe, scan.refine.modes or 1), scan.store.probe
     region, _ = scan.region(_sample(scan, len(probe)), probe)
-    found = scan.adjusted(region, scan.refine, seed=0).region.probe.cpu()
-    modes = orthogonal_modes(found.to(torch.complex128)).to(torch.complex64)
-    return modes * (scan.store.info.photons / physics.abs2(modes).sum()).sqrt()
+    found = scan.adjusted(region, scan.refine, seed=0).region
+    modes = orthogonal_modes(found.probe.to(torch.complex128)).to(torch.complex64)
+    modes = modes * (scan.store.info.photons / physics.abs2(modes).sum()).sqrt()
+    recorded = replace(region, probe=stored.to(modes.device))
+    return modes.cpu() if scan.better(replace(found, probe=modes), recorded) else stored
 
 
 def _sample(scan: _Scan, modes: int) -> Window:
-    """A window around the scan's middle with not more frames than memory allows."""
-    info, (height, width) = scan.store.info, scan.canvas.shape
+    """A window around the scan's middle with about as many frames as memory allows."""
+    info, area = scan.store.info, np.ptp(scan.store.positions.numpy(), axis=0).prod()
     frames = SAMPLE / (modes * info.n**2)
-    side = math.ceil(math.sqrt(frames / info.frames * height * width))
+    side = math.ceil(math.sqrt(frames / info.frames * area))
     return central_window(scan.store, scan.canvas, max(side, 2 * info.n))
 
 
 def _place(scan: _Scan, tile: Window, number: int, probe: Tensor, positions: Tensor) -> None:
-    """Fill in the positions of the frames whose recorded centres lie in a tile."""
+    """Fill in the positions of the frames whose recorded centres lie in a tile.
+
+    They stay as recorded where others explain the frames no better.
+    """
     wide = tile.grown(halo(scan.network, scan.infer, scan.store.info.n), scan.canvas)
     region, rows = scan.region(wide, probe)
     recorded = scan.store.positions[rows]
@@ -120,6 +135,8 @@ def _place(scan: _Scan, tile: Window, number: int, probe: Tensor, positions: Ten
         return
     only = scan.refine.model_copy(update={"probe": False, "modes": None})
     found = scan.adjusted(region, only, seed=number + 1).region
+    if not scan.better(found, region):
+        return
     moved = (exact_corners(found) - exact_corners(region)).cpu()
     positions[rows[own]] = (recorded + moved)[own]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections.abc import Iterator
 
 import numpy as np
 from pydantic import JsonValue
@@ -18,16 +19,24 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.exports.write import write_exports
 from ptychopinn_batch.inference import best_device, held_out_residual
-from ptychopinn_batch.metrics import Metrics, Residuals, finite, verdict
+from ptychopinn_batch.metrics import Metrics, Residuals, finite
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.provenance import Provenance, collect
+from ptychopinn_batch.report.draw import draw
+from ptychopinn_batch.report.frames import FrameStatistics
+from ptychopinn_batch.report.record import Curve
+from ptychopinn_batch.report.write import optional, refresh
 from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import Usage, usage_of
+from ptychopinn_batch.verdict.examine import examine, shipped
+from ptychopinn_batch.verdict.result import judge_result
 
+LEARNING = {"loss": "loss", "validation": "log of the error"}
+"""Columns of a training's history that are shown, and what they are."""
 NOT_COMPARED = Similarity(phase_corr=None, amp_ssim=None, phase_ssim=None)
 
 
@@ -51,28 +60,39 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
     paths = ResultPaths.of(context.run, context.task)
-    paths.metrics.unlink(missing_ok=True)
-    result, measured = _measured(context, params, store, paths)
+    for earlier in (paths.metrics, paths.report):
+        earlier.unlink(missing_ok=True)
+    frames = FrameStatistics()
+    result, measured = _measured(context, params, store, paths, frames)
     held_out = held_out_residual(network, store, params.canvas, params.infer, params.held_out)
     if context.should_stop():
         raise Requeue("asked to stop before the exports", kept=False)
-    frames = store.info.frames
+    count = store.info.frames
     write_exports(
         result,
         paths,
         params.export,
-        lambda done, total: context.heartbeat(step=frames + done, total=2 * frames),
+        lambda done, total: context.heartbeat(step=count + done, total=2 * count),
     )
+    with optional(f"the pictures of {paths.folder}"):
+        curves = tuple(_curves(context, params.network))
+        drawn = draw(result, frames, key=context.task.key, curves=curves)
+        write_atomic(paths.report, drawn.model_dump_json() + "\n")
     usage = usage_of(context.run, context.task, time.perf_counter() - started)
     metrics = metrics_of(result, measured, finite(held_out), usage)
     _write_records(context, params, paths, metrics)
+    refresh(context.run)
     return metrics.as_json()
 
 
 def _measured(
-    context: TaskContext, params: FinalizeParams, store: ScanStore, paths: ResultPaths
+    context: TaskContext,
+    params: FinalizeParams,
+    store: ScanStore,
+    paths: ResultPaths,
+    seen: FrameStatistics,
 ) -> tuple[Result, Residuals]:
-    """The object, read whole, and how well it explains all frames."""
+    """The object, read whole, and how well it explains all frames, which `seen` is shown."""
     stored = ObjectStore.open(paths.object_array, array_key=params.array_key).read()
     extras = context.task.extras
     result = Result(
@@ -82,7 +102,7 @@ def _measured(
         object=stored.object,
         seen=stored.seen,
         weight=stored.weight,
-        losses=_losses(context, params.network),
+        losses=_history(context, params.network, "loss"),
     )
     frames = store.info.frames
     found = residuals(
@@ -91,22 +111,31 @@ def _measured(
         params.canvas,
         device=best_device(),
         beat=lambda done, total: context.heartbeat(step=done, total=2 * frames),
+        look=seen.see,
     )
     return result.with_residual(found.fitted), found
 
 
-def _losses(context: TaskContext, network: str) -> tuple[tuple[int, float], ...]:
-    """Epoch and loss of the training in this run that made the network, if one did."""
+def _history(context: TaskContext, network: str, column: str) -> tuple[tuple[int, float], ...]:
+    """Epoch and figure of the training in this run that made the network, if one did."""
     if network.startswith((PRETRAINED, UNTRAINED)):
         return ()
     history = TrainingPaths(context.run.training(network)).history
     if not history.exists():
         return ()
     rows = [
-        (int(row["epoch"]), float(row["loss"]))
+        (int(row["epoch"]), float(row[column]))
         for row in csv.DictReader(history.read_text().splitlines())
     ]
-    return tuple((epoch, loss) for epoch, loss in rows if math.isfinite(loss))
+    return tuple((epoch, value) for epoch, value in rows if math.isfinite(value))
+
+
+def _curves(context: TaskContext, network: str) -> Iterator[Curve]:
+    """What the training came to, epoch by epoch."""
+    for column, label in LEARNING.items():
+        points = _history(context, network, column)
+        if points:
+            yield Curve(name=f"Training: {column}", x_label="epoch", y_label=label, points=points)
 
 
 def metrics_of(
@@ -116,7 +145,8 @@ def metrics_of(
     store, positions = result.store, result.store.positions.numpy()
     refined = store.info.refinement
     covered = coverage(result.canvas, positions, result.seen)
-    judgement, reasons = verdict(residuals=measured, held_out=held_out, coverage=covered)
+    evidence = examine(store, shipped(best_device()))
+    judged = judge_result(measured, held_out, covered, evidence)
     similar = _similarity(result) or NOT_COMPARED
     return Metrics(
         R=finite(measured.fitted),
@@ -132,10 +162,12 @@ def metrics_of(
         frames_per_s=usage.frames_per_s(store.info.frames),
         seconds=usage.seconds,
         peak_rss_mb=usage.peak_rss_mb,
-        verdict=judgement,
-        reasons=reasons,
+        verdict=judged.judgement,
+        reasons=tuple(found.reason for found in judged.findings),
         position_shift_px=refined.shift_rms if refined else None,
         mode_power=refined.mode_power if refined else None,
+        findings=judged.findings,
+        evidence=evidence,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -16,7 +15,7 @@ from ptychopinn_batch.jobspec import Model
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.package import load_package
+from ptychopinn_batch.package import load_package, package_here
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, InferParams
 from ptychopinn_batch.training.paths import TrainingPaths
@@ -62,7 +61,7 @@ def network_of(context: TaskContext, network: str) -> Network:
     extras = context.task.extras
     if network.startswith(PRETRAINED):
         identity = network.removeprefix(PRETRAINED)
-        return load_package(Path(str(extras["package"])), identity=identity).network
+        return load_package(package_here(str(extras["package"])), identity=identity).network
     if network.startswith(UNTRAINED):
         model = Model.model_validate_json(json.dumps(extras["model"]))
         return new_network(model, int(str(extras["seed"]))).eval()

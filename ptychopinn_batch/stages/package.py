@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import JsonValue
 
 from hpc.context import TaskContext
@@ -15,6 +13,7 @@ from ptychopinn_batch.package import (
     Training,
     add_formats,
     copy_package,
+    package_here,
     package_identity,
     save_package,
 )
@@ -51,7 +50,7 @@ def publish(context: TaskContext, params: PackageParams) -> Manifest:
         )
     if not params.network.startswith(PRETRAINED):
         return copy_package(TrainingPaths(context.run.training(params.network)).package, folder)
-    source = Path(str(extras["package"]))
+    source = package_here(str(extras["package"]))
     if package_identity(source) != params.network.removeprefix(PRETRAINED):
         what = "this package is not the one the run was planned with"
         raise StateError(what, where=str(source), mend="Submit the run again")

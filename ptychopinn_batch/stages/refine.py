@@ -35,8 +35,9 @@ def _refined(context: TaskContext, params: RefineParams) -> ScanStore:
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
     if not isinstance(network, Unrolled):
-        what = f"a network {network.architecture!r} has no steps to refine anything between"
-        raise UserError(what, where="refine", mend="Remove the section, or use an 'unrolled' one")
+        what = f"a {network.architecture!r} has no steps to refine anything between"
+        mend = "Remove the section, or use an 'unrolled' network"
+        raise UserError(what, where="refine", mend=mend)
 
     def beat(done: int, total: int) -> None:
         context.heartbeat(step=done, total=total)

@@ -17,7 +17,7 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.registry import new_network
-from ptychopinn_batch.package import PHOTONS, Training, load_package, save_package
+from ptychopinn_batch.package import PHOTONS, Training, load_package, package_here, save_package
 from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
 from ptychopinn_batch.training.paths import TrainingPaths
@@ -103,7 +103,7 @@ def starting_network(params: TrainParams, pretrained: JsonValue) -> Network:
     """The network a training begins with; `pretrained` is the folder of its package, if any."""
     if params.start is None:
         return new_network(params.model, params.seed)
-    return load_package(Path(str(pretrained))).network.train()
+    return load_package(package_here(str(pretrained))).network.train()
 
 
 def metrics_of(fitted: Fitted) -> dict[str, float]:

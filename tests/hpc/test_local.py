@@ -231,12 +231,20 @@ def test_somebody_elses_attempt_is_not_ours_to_end(child: Child) -> None:
     assert end_of(child, 76, running(pid=78)) is None
 
 
+def test_the_worker_in_a_container_is_a_child_of_ours_and_of_its_group(child: Child) -> None:
+    process = Process(host="here", pid=78, started="x", group=77)
+    end = end_of(child, 137, TaskState(status="running", attempt=3, process=process))
+    assert end is not None
+    assert (end.attempt, end.outcome) == (3, "killed")
+
+
 @pytest.mark.parametrize(
     ("status", "outcome", "cause"),
     [
         (-9, "killed", "by SIGKILL, perhaps by the system for want of memory"),
         (-11, "killed", "by SIGSEGV"),
         (-40, "killed", "by signal 40"),
+        (128 + 15, "killed", "by SIGTERM"),  # as a container tells it
         (3, "killed", "its process ended with status 3 and left no record"),
         (74, "failed", "no space left on the disk"),
         (None, "killed", "its process (pid 77) is gone"),

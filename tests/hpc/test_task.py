@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from hpc.plan import differences
 from hpc.task import LONGEST_NAME, Task, content_key, make_task
 
 Make = Callable[..., Task]
@@ -87,3 +88,16 @@ def test_a_task_survives_json_and_is_strict(make: Make) -> None:
     assert Task.model_validate_json(task.model_dump_json()) == task
     with pytest.raises(ValidationError, match="colour"):
         Task.model_validate({**task.model_dump(), "colour": "red"})
+
+
+def test_the_image_of_a_container_is_in_the_key(make: Make) -> None:
+    plain = make("a", "noop")
+    keys = {name: getattr(plain, name) for name in ("id", "stage", "entry", "revision")}
+    images = (None, "ab" * 32, "cd" * 32)
+    tasks = [
+        make_task(**keys, params=plain.params, resources=plain.resources, image=image)
+        for image in images
+    ]
+    assert tasks[0].key == plain.key
+    assert len({task.key for task in tasks}) == 3
+    assert differences(tasks[1], tasks[2]) == ["image abababababab -> cdcdcdcdcdcd"]

@@ -143,6 +143,30 @@ def test_after_a_change_of_the_inference_training_is_not_repeated(copy):
     assert not np.array_equal(copy.object().object, before.object, equal_nan=True)
 
 
+def test_a_scan_is_refined_first_where_the_spec_says_so_and_never_for_the_worse(copy):
+    before = Metrics.model_validate_json(copy.result.metrics.read_bytes())
+    assert (before.position_shift_px, before.mode_power) == (None, None)
+    copy.submit("--set", "refine.modes=2", "--set", "refine.positions=true")
+    assert copy.attempts() == {
+        "prepare-star": 1,
+        "train-default": 1,
+        "package-default": 1,
+        "infer-default-star-0": 2,
+        "finalize-default-star": 2,
+    }
+    assert read_state(copy.run, "refine-default-star").status == "done"
+    metrics = Metrics.model_validate_json(copy.result.metrics.read_bytes())
+    assert metrics.R < 1.02 * before.R
+    assert metrics.position_shift_px is not None
+    assert sum(metrics.mode_power) == pytest.approx(1)
+    with np.load(copy.result.train_npz) as file:
+        shift = np.hypot(*(file[k] - file[f"{k}_start"] for k in ("xcoords", "ycoords")))
+    assert np.sqrt((shift**2).mean()) == pytest.approx(metrics.position_shift_px, abs=1e-9)
+    assert copy.submit("--set", "refine.modes=2", "--set", "refine.positions=true").startswith(
+        "Nothing to do: all 6 tasks are done.\n"
+    )
+
+
 def test_a_result_that_was_deleted_is_made_again_to_the_same_object_though_stores_are_gone(copy):
     before = copy.object()
     shutil.rmtree(copy.result.folder)

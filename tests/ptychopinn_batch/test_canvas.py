@@ -49,3 +49,21 @@ def test_a_grown_window_keeps_its_pixels_and_an_aligned_origin(top, left, margin
     assert grown.bottom == min(320, window.bottom + margin)
     inner = window.relative_to(grown)
     assert inner.shape == window.shape
+
+
+@given(positions, st.sampled_from([16, 32]), st.integers(0, 20))
+def test_a_grown_canvas_holds_frames_that_are_moved_that_far_any_way(positions, n, margin):
+    canvas = Canvas.around(positions, n, pixel_size_m=1e-8)
+    grown = canvas.grown(margin)
+    assert grown.shape == (canvas.height + 2 * margin, canvas.width + 2 * margin)
+    assert grown.pixel_size_m == canvas.pixel_size_m
+    for way in ([margin, margin], [-margin, -margin], [margin, -margin]):
+        corners, _ = grown.corners(positions + way, n)
+        assert (corners >= 0).all()
+        assert (corners + n <= grown.shape[::-1]).all()
+
+
+def test_a_pixel_of_the_world_stays_one_when_its_canvas_grows():
+    canvas = Canvas(x0=-5, y0=7, height=40, width=30)
+    there = canvas.grown(4).centres(np.array([[0.5, 9.0]])) - canvas.centres([[0.5, 9.0]])
+    assert (there == 4).all()

@@ -245,6 +245,16 @@ def test_submit_runs_every_task_and_prints_every_result(prints):
     assert re.search(r"^All 8 tasks are done, after .* s\.$", text, re.M)
 
 
+def test_a_submit_ends_with_a_report_of_what_was_done_and_what_failed(call, folder):
+    (folder / "fakes" / "infer-default-a-0").write_text("fail")
+    code, text, _ = call("submit", "two.yaml")
+    assert (code, "report: runs/two/report.html" in text) == (1, True)
+    page = RunPaths(Path("runs"), "two").report.read_text()
+    assert "a faulty frame" in page
+    assert "infer-default-a-0 says hello" in page
+    assert "2 of 2 results" in page
+
+
 def test_submit_keeps_the_spec_to_the_letter_and_what_became_of_it(prints):
     prints("submit", "two.yaml", "--set", "seed=5")
     run = RunPaths(Path("runs"), "two")
@@ -306,7 +316,7 @@ def test_limits_reach_the_executor(prints, monkeypatch):
     (executor,) = seen
     assert executor.room.tasks == 3
     assert executor.stage_limits == {
-        "prepare": 8, "train": 4, "infer": 5, "finalize": 8, "package": 8
+        "prepare": 8, "train": 4, "refine": 8, "infer": 5, "finalize": 8, "package": 8
     }  # fmt: skip
     assert executor.retry.memory == 7
 

@@ -26,6 +26,7 @@ from ptychopinn_batch.stages.params import (
     InferParams,
     PackageParams,
     PrepareParams,
+    RefineParams,
     TrainParams,
 )
 
@@ -154,7 +155,8 @@ def test_the_shortest_profile():
         ),
         (
             "version: 1\nstages: {x: {}}",
-            ":2 stages.x: there is no such stage. Stages: prepare, train, package, infer, finalize",
+            ":2 stages.x: there is no such stage. Stages: prepare, train, package, refine, infer, "
+            "finalize",
         ),
         (
             "",
@@ -271,6 +273,7 @@ def test_everything_that_does_not_fit_is_told_at_once():
 
 def test_the_keys_of_a_spec_that_set_resources():
     assert spec_key("infer", "mem_gb") == "resources.infer.mem_gb"
+    assert spec_key("refine", "time") == "resources.refine.time"
     assert spec_key("package", "time") == "resources.finalize.time"
     assert spec_key("train", "nodes") == "train.nodes"
     assert spec_key("train", "tasks_per_node") == "train.devices"
@@ -280,7 +283,14 @@ def test_the_keys_of_a_spec_that_set_resources():
 
 
 def test_the_stages_are_those_there_are():
-    models = (PrepareParams, TrainParams, PackageParams, InferParams, FinalizeParams)
+    models = (
+        PrepareParams,
+        TrainParams,
+        PackageParams,
+        RefineParams,
+        InferParams,
+        FinalizeParams,
+    )
     assert tuple(model.stage for model in models) == STAGES
 
 

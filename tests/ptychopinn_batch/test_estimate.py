@@ -11,7 +11,7 @@ from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.sweep import Variant
 
 
-def costs(*, frames=500, side=460, train=None, infer=None):
+def costs(*, frames=500, side=460, train=None, infer=None, refine=None):
     """The cost of every task of a run with one scan of 128 x 128 pixels."""
     spec = JobSpec.model_validate(
         {
@@ -21,6 +21,7 @@ def costs(*, frames=500, side=460, train=None, infer=None):
             "model": {"pretrained": "none"},
             "train": train or {},
             "infer": infer or {},
+            "refine": refine,
         }
     )
     canvas = Canvas(x0=0, y0=0, height=side, width=side)
@@ -55,6 +56,24 @@ def test_reconstruction_takes_as_long_as_it_has_steps():
     assert seconds("infer-default-a-0", infer={"steps": 32}) == pytest.approx(
         4 * seconds("infer-default-a-0", infer={"steps": 8})
     )
+
+
+def test_a_refinement_takes_as_long_as_it_has_steps_and_longer_with_positions():
+    task, short = "refine-default-a", seconds("refine-default-a", refine={"steps": 16})
+    assert seconds(task, refine={"steps": 64}) == pytest.approx(4 * short)
+    assert seconds(task, refine={"steps": 16, "positions": True}) > 2 * short
+
+
+def test_a_probe_is_found_on_so_many_frames_and_no_more():
+    task = "refine-default-a"
+    many, more = (seconds(task, frames=4**k, side=20 * 2**k, refine={}) for k in (7, 9))
+    assert many == pytest.approx(more, rel=1e-3)
+    assert seconds(task, frames=1000, refine={}) < many
+
+
+def test_every_mode_takes_its_time():
+    task = "refine-default-a"
+    assert seconds(task, refine={"modes": 4}) > 2 * seconds(task, refine={"modes": 1})
 
 
 def test_blocks_of_tiles_share_the_work_of_the_scan_and_add_their_halos():

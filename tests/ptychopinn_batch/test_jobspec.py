@@ -12,6 +12,7 @@ from ptychopinn_batch.jobspec import (
     CnnSettings,
     JobSpec,
     Model,
+    Refine,
     Scan,
     StageResources,
     Train,
@@ -221,6 +222,32 @@ def test_a_cnn_fits_the_frames_it_sees():
     )
     large = {**cnn, "cnn": {"gridsize": 3}}
     assert complaint(model=large, train={"frames_per_region": 8})[0] == "model.cnn.gridsize"
+
+
+@pytest.mark.parametrize(
+    ("refine", "expected"),
+    [
+        ({"probe": False}, ("probe", "nothing is refined")),
+        (
+            {"probe": False, "positions": True, "modes": 3},
+            ("modes", "modes are found by refining the probe"),
+        ),
+    ],
+)
+def test_a_refinement_refines_what_it_names(refine, expected):
+    assert complaint(refine=refine) == expected
+
+
+def test_a_cnn_refines_nothing():
+    cnn = {"pretrained": "none", "architecture": "cnn"}
+    key, message = complaint(model=cnn, train={}, refine={})
+    assert (key, message) == ("refine", "a 'cnn' has no steps to refine anything between")
+
+
+def test_frames_may_be_moved_as_far_as_errors_that_large_are_rare():
+    assert Refine(positions=True, position_error=2.0).furthest == 7.0
+    assert Refine(positions=True, position_error=0.5).margin == 2
+    assert Refine(position_error=2.0).furthest == Refine().margin == 0, "no frame is moved"
 
 
 def test_unrolled_steps_are_ordered():

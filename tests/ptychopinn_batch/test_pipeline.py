@@ -26,6 +26,7 @@ from ptychopinn_batch.stages.params import (
     InferParams,
     InputIdentity,
     PackageParams,
+    RefineParams,
     TrainParams,
 )
 from ptychopinn_batch.sweep import expand
@@ -71,12 +72,12 @@ def document_of(text, changes=()):
     return document
 
 
-def tasks_of(text, changes=(), *, packages=SHIPPED, run=RUN, here=HERE):
+def tasks_of(text, changes=(), *, packages=SHIPPED, run=RUN, here=HERE, image=None):
     document = document_of(text, changes)
     spec = resolved(document.checked(), document, here)
     variants = expand(LoadedSpec(spec, Path("spec.yaml"), text, document))
     scans = {scan: facts_of(scan) for variant in variants for scan in variant.spec.scans}
-    return {task.id: task for task in build_tasks(variants, Facts(scans, packages), run)}
+    return {task.id: task for task in build_tasks(variants, Facts(scans, packages), run, image)}
 
 
 def keys(tasks):
@@ -217,6 +218,93 @@ def test_a_new_network_without_training_is_told_to_those_who_use_it():
     assert infer.extras["model"]["architecture"] == "unrolled"
 
 
+# Refinement
+
+REFINED = NO_TRAINING + "refine: {positions: true}\n"
+
+
+def test_a_scan_is_refined_between_its_preparation_and_its_reconstruction():
+    tasks = tasks_of(TWO_SCANS, {"refine": {}})
+    needs = {name: task.needs for name, task in tasks.items() if name.endswith(("-a", "-a-0"))}
+    assert needs == {
+        "prepare-a": (),
+        "refine-default-a": ("prepare-a", "train-default"),
+        "infer-default-a-0": ("refine-default-a", "train-default"),
+        "finalize-default-a": ("refine-default-a", "train-default", "infer-default-a-0"),
+    }
+    assert tasks["train-default"].needs == ("prepare-a", "prepare-b"), "on scans as they are"
+
+
+def test_without_that_section_nothing_is_refined():
+    assert not [task for task in tasks_of(NO_TRAINING).values() if task.stage == "refine"]
+
+
+def test_what_is_refined_is_a_store_that_later_stages_read():
+    tasks = tasks_of(REFINED)
+    refine = tasks["refine-default-a"]
+    assert refine.outputs == (f".stores/{refine.key}",)
+    assert RefineParams.of(refine).store == tasks["prepare-a"].key
+    assert InferParams.of(tasks["infer-default-a-0"]).store == refine.key
+    assert FinalizeParams.of(tasks["finalize-default-a"]).store == refine.key
+
+
+def test_the_canvas_has_room_for_frames_that_are_moved_and_for_no_others():
+    plain = InferParams.of(tasks_of(NO_TRAINING)["infer-default-a-0"]).canvas
+    tasks = tasks_of(REFINED, {"refine.position_error": 3.1})
+    stages = (RefineParams, InferParams, FinalizeParams)
+    names = ("refine-default-a", "infer-default-a-0", "finalize-default-a")
+    for stage, name in zip(stages, names, strict=True):
+        assert stage.of(tasks[name]).canvas == plain.grown(11)
+    probe = tasks_of(NO_TRAINING, {"refine": {}})
+    assert InferParams.of(probe["infer-default-a-0"]).canvas == plain
+
+
+def test_a_longer_reconstruction_repeats_no_refinement():
+    assert changed(REFINED, {"infer.steps": 32}) == RECONSTRUCTION
+
+
+def test_nor_does_a_sweep_over_it_which_shares_the_refinement():
+    plain, swept = tasks_of(REFINED), tasks_of(REFINED, {"sweep": {"infer.steps": [8, 16]}})
+    assert [name for name in swept if name.startswith("refine")] == [
+        "refine-default-a",
+        "refine-default-b",
+    ]
+    assert swept["refine-default-a"].key == plain["refine-default-a"].key
+
+
+def test_positions_are_found_tile_by_tile_but_the_probe_is_not():
+    tiles = {"infer.tile": 256}
+    refined = {"refine-default-a", "refine-default-b"}
+    assert changed(REFINED, tiles) == refined | RECONSTRUCTION
+    assert changed(NO_TRAINING, tiles, {"refine": {}}) == RECONSTRUCTION
+
+
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        {"refine.modes": [1, 3]},
+        {"infer.tile": [256, 512]},
+        {"list": [{"infer": {"tile": 256}}, {"infer": {"tile": 512}}]},
+        {"list": [{"refine": None}, {"refine.modes": 2}]},
+    ],
+    ids=str,
+)
+def test_refinements_that_differ_have_names_of_their_own(sweep):
+    tasks = tasks_of(REFINED, {"sweep": sweep})
+    refined = [task for task in tasks.values() if task.stage == "refine"]
+    assert len({task.key for task in refined}) == len(refined) == (2 if "None" in str(sweep) else 4)
+
+
+def test_a_packaged_cnn_refines_nothing_and_is_refused():
+    cnn = {"default": Package(Path("/site/cnn"), "e" * 64, "cnn", CnnSettings())}
+    with pytest.raises(UserError) as caught:
+        tasks_of(REFINED, packages=cnn)
+    assert str(caught.value) == (
+        "refine: a 'cnn', as in /site/cnn, has no steps to refine anything between. "
+        "Remove the section, or use an 'unrolled' network"
+    )
+
+
 def test_a_training_gets_the_machines_it_is_to_use():
     change = {"train.devices": 4, "train.nodes": 2, "train.workers": 3, "resources.train.gpus": 4}
     task = tasks_of(TWO_SCANS, change)["train-default"]
@@ -314,6 +402,7 @@ BESIDE = {
     **dict.fromkeys(GEOMETRY, GEOMETRY),
     "scans.0.simulate.recorded_modes": {"scans.0.simulate.modes": 3},
     "model.cnn.": {"model.architecture": "cnn"},
+    "refine.": {"refine": {"positions": True}},
     "train.schedule.decay": {"train.schedule.kind": "exponential"},
     "train.schedule.factor": {"train.schedule.kind": "plateau"},
     "train.schedule.patience": {"train.schedule.kind": "plateau"},
@@ -336,6 +425,8 @@ VALUES = {
     "scans.0.energy_ev": 1e4,
     "scans.0.distance_m": 2.0,
     "scans.0.detector_pixel_m": 2e-4,
+    "refine.modes": 2,
+    "refine.positions": False,
     "train.regions_per_epoch": "cover",
     "train.rates": {"encoder": 0.5},
     "train.stages.0.from_epoch": 4,
@@ -387,6 +478,8 @@ def expected_to_change(key):
         return {"prepare-a"} | AFTER_TRAINING
     if key.startswith(("train.", "model.", "seed")):
         return AFTER_TRAINING
+    if key.startswith("refine."):
+        return {"refine-default-a", "refine-default-b"} | RECONSTRUCTION
     return (
         RECONSTRUCTION if key.startswith("infer.") else {"finalize-default-a", "finalize-default-b"}
     )
@@ -587,6 +680,13 @@ def test_a_canvas_beyond_the_memory_is_refused_with_its_size_and_the_likely_reas
     )
 
 
+def test_the_room_for_frames_that_are_moved_counts_too():
+    limit = {"resources.finalize.mem_gb": 16 * 200**2 / 1e9}  # a canvas of 200 x 200 pixels
+    wide = {"refine": {"positions": True, "position_error": 100.0}}
+    tasks_of(NO_TRAINING, limit)
+    assert "its positions span a canvas" in refused(NO_TRAINING, {**limit, **wide})
+
+
 def test_a_group_larger_than_the_scan_is_refused():
     cnn = {"model": {"pretrained": "none", "architecture": "cnn", "cnn": {"gridsize": 3}}}
     message = refused(TWO_SCANS, {**cnn, "scans.0.simulate.frames": 8})
@@ -604,3 +704,9 @@ def test_a_patchwise_network_of_another_frame_size_is_refused():
     facts = {scan: ScanFacts(100, 128, canvas, None) for scan in variants[0].spec.scans}
     with pytest.raises(UserError, match=r"frames are 128 x 128 pixels, but model\.cnn\.n is 64"):
         build_tasks(variants, Facts(facts), RUN)
+
+
+def test_another_image_makes_every_task_another_one():
+    plain, one, other = (keys(tasks_of(TWO_SCANS, image=i)) for i in (None, "a" * 64, "b" * 64))
+    assert plain.keys() == one.keys() == other.keys()
+    assert all(len({plain[name], one[name], other[name]}) == 3 for name in plain)

@@ -63,3 +63,10 @@ def test_without_git_there_is_no_commit(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert provenance.source(checkout) is None
     assert provenance.collect().host
+
+
+def test_a_result_made_in_a_container_names_its_image(monkeypatch):
+    monkeypatch.setenv("HPC_IMAGE_SHA256", "ab" * 32)
+    assert provenance.collect().versions["image"] == "ab" * 32
+    monkeypatch.delenv("HPC_IMAGE_SHA256")
+    assert "image" not in provenance.collect().versions

@@ -93,6 +93,19 @@ def test_blocks_of_frames_add_up_to_the_whole(store, monkeypatch):
     assert beats == [(7, 30), (14, 30), (21, 30), (28, 30), (30, 30)]
 
 
+def test_every_frame_is_shown_once_in_order_without_its_bad_pixels(tmp_path, monkeypatch):
+    store, seen = store_of(tmp_path, bad_pixels=100), []
+    monkeypatch.setattr(physics, "CHUNK_PIXELS", 7 * 32**2)
+    found = residuals(
+        store, truth(store), store.info.canvas, look=lambda *block: seen.append(block)
+    )
+    model, measured = (torch.cat(blocks) for blocks in zip(*seen, strict=True))
+    assert torch.equal(measured, store.amplitudes(torch.arange(30)))
+    assert (model[:, ~store.mask] == 0).all()
+    error = (model - measured).square().sum() / measured.square().sum()
+    assert float(error) == pytest.approx(found.fitted, rel=1e-5)
+
+
 def test_amplitudes_that_are_no_roots_of_counts_have_unknown_noise(store, monkeypatch):
     assert holds_counts(store)
     plain = type(store).amplitudes

@@ -426,6 +426,35 @@ def test_files_of_one_name_in_two_folders_need_names_of_their_own(folder):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "refine: {probe: false}",
+            "fly64.yaml:5 refine.probe: nothing is refined. "
+            "Write probe: true or positions: true, or remove the section",
+        ),
+        (
+            "refine: {probe: false, positions: true, modes: 2}",
+            "fly64.yaml:5 refine.modes: modes are found by refining the probe. "
+            "Write probe: true, or remove modes",
+        ),
+        (
+            "train: {}\nmodel: {pretrained: none, architecture: cnn}\nrefine: {}",
+            "fly64.yaml:7 refine: a 'cnn' has no steps to refine anything between. "
+            "Remove the section, or use an 'unrolled' network",
+        ),
+        (
+            "refine: {positions: true, position_error: 0}",
+            "fly64.yaml:5 refine.position_error: Expected a number above 0 and up to 100, got 0. "
+            "Write, for example, position_error: 2.0 (the default)",
+        ),
+    ],
+)
+def test_a_refinement_of_nothing_is_told(text, message):
+    assert error(BASE + text) == message
+
+
 def test_a_missing_package_is_told_with_the_words_that_are_none(folder):
     assert error(BASE + "model: {pretrained: defualt}") == (
         f"fly64.yaml:5 model.pretrained: there is no folder 'defualt' (looked in {folder}). "

@@ -68,5 +68,10 @@ def test_speed_is_from_file_to_written_array():
     assert usage.frames_per_s(1000) == 200.0
 
 
+def test_a_refinement_on_the_way_counts():
+    seconds = {"prepare": 2.0, "refine": 5.0, "infer": 3.0, "finalize": 50.0}
+    assert Usage(seconds=seconds, peak_rss_mb=1.0).frames_per_s(1000) == 100.0
+
+
 def test_speed_is_unknown_where_a_stage_is():
     assert Usage(seconds={"infer": 3.0}, peak_rss_mb=1.0).frames_per_s(1000) is None

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,24 @@ def stop(scan, settings, data, out):
         epochs = ours.train(Path(data), Path(out))
         first = next(epochs)
         epochs.close()
-    return {"epochs": first.progress, "loaded": ours.is_model_loaded()}
+    return {"epochs": first.progress, "kept": told_by(ours.save_model, Path(out) / "mine.pth")}
+
+
+def leave(scan, settings):
+    """Close Ptychodus as soon as a reconstruction has begun."""
+    with opened(scan, settings) as (_, algorithm, given):
+        given.reconstruct_local(algorithm=algorithm, block=False)
+        while not list(Path(settings["runs_folder"]).glob("*/ledger/*.jsonl")):
+            time.sleep(0.1)
+    return {}
+
+
+def offered(scan, settings):
+    """Whether the window would let a user reconstruct who has opened no network."""
+    with opened(scan, settings) as (core, algorithm, _):
+        core.processing_core.processing_api.set_reconstructor_if_provided(algorithm)
+        ours = core.processing_core.algorithm_parameter.get_current_reconstructor()
+        return {"ready": ours.is_model_loaded()}
 
 
 def refusals(scan, settings, folder):
@@ -120,12 +138,21 @@ def refusals(scan, settings, folder):
             "no manifest": told_by(ours.load_model_from_file, folder / "lonely.pth"),
             "near field": told_by(write_input, replace(frames, product=near), folder / "near"),
             "no training data": told_by(lambda: list(ours.train(empty, empty))),
+            "odd frames": told_by(write_input, cropped(frames), folder / "odd"),
             "nothing to save": told_by(ours.save_model, folder / "none.pth"),
         }
         core.settings_registry["PtychoPINNBatch"].parameters()["overrides"].set_value("infer.no=1")
         told["wrong key"] = told_by(lambda: list(ours.reconstruct(frames)))
         told["temporary folder on a cluster"] = on_a_cluster(core, frames)
     return told
+
+
+def cropped(frames):
+    return replace(
+        frames,
+        diffraction_patterns=frames.diffraction_patterns[:, 1:],
+        bad_pixels=frames.bad_pixels[1:],
+    )
 
 
 def on_a_cluster(core, frames):
@@ -158,4 +185,5 @@ if __name__ == "__main__":
     sys.stdout.flush()
     print(json.dumps(answer))
     sys.stdout.flush()
-    os._exit(0)  # Ptychodus' threads may linger
+    if what != "leave":
+        os._exit(0)  # Ptychodus' threads may linger

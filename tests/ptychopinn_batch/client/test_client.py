@@ -15,6 +15,7 @@ from ptychopinn_batch.package.folder import read_manifest
 
 from .conftest import OURS, SMALL, STEPS, settings, settings_file
 
+pytestmark = pytest.mark.timeout(1200)  # runs one after another, each with processes of its own
 EPOCHS = 2
 SHIPPED = Path(ptychopinn_batch.__file__).parent / "pretrained" / "default"
 
@@ -68,6 +69,9 @@ class TestInAScriptOfOnesOwn:
     def test_the_product_is_that_of_our_own_pipeline(self, first, expected):
         assert_same_product(first[0], expected / "product.h5")
 
+    def test_it_is_offered_before_any_network_is_opened(self, ptychodus, scan, tmp_path):
+        assert ptychodus.do("offered", scan=scan, settings=settings(tmp_path))["ready"]
+
     def test_positions_come_back_to_the_last_digit(self, first):
         assert first[1]["positions"] == first[1]["given positions"]
         assert [index for index, _, _ in first[1]["positions"]] == list(range(7, 135, 2))
@@ -101,6 +105,11 @@ class TestInAScriptOfOnesOwn:
         assert_same_product(out, expected / "product.h5")
         assert not list(tmp_path.glob("ptychopinn-batch-*"))
 
+    def test_closing_ptychodus_cancels_what_it_had_begun(self, ptychodus, scan, tmp_path):
+        ptychodus.do("leave", scan=scan, settings=settings(tmp_path, steps=1000))
+        assert set(counts_of(tmp_path)) <= {"done", "cancelled"}
+        assert "cancelled" in counts_of(tmp_path)
+
 
 class TestTraining:
     def test_every_epoch_is_told_with_its_losses(self, trained):
@@ -128,11 +137,8 @@ class TestTraining:
         places = {"data": tmp_path / "data", "out": tmp_path / "out"}
         told = ptychodus.do("stop", scan=scan, settings=values, **places)
         assert told["epochs"] < 1000
-        assert not told["loaded"]
-        (run,) = runs.glob("train-*/")
-        command = [*OURS, "status", run.name, "--runs", str(runs), "--json"]
-        status = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        assert "running" not in status["counts"]
+        assert "none was opened or trained" in told["kept"]
+        assert set(counts_of(runs)) == {"done", "cancelled"}
         assert not (tmp_path / "out" / "model.pth").exists()
 
 
@@ -199,6 +205,14 @@ class TestUnderAnotherName:
         assert np.isclose(obj / factor, 1).sum() >= obj.size - theirs.size
 
 
+def counts_of(runs):
+    """How many tasks of the only run there are in which state, those in no state left out."""
+    (ledger,) = runs.glob("*/ledger")
+    command = [*OURS, "status", ledger.parent.name, "--runs", str(runs), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {state: n for state, n in json.loads(done.stdout)["counts"].items() if n}
+
+
 def first_pixel(product, of):
     """Where an object's first pixel lies in that of another product, (row, column)."""
     with h5py.File(product) as a, h5py.File(of) as b:
@@ -215,6 +229,7 @@ def test_wishes_that_cannot_be_met_are_refused_with_the_mend(ptychodus, scan, tm
     )
     assert "lonely.manifest.json" in told["no manifest"]
     assert "far-field" in told["near field"]
+    assert "31 x 32 pixels: crop them in Ptychodus" in told["odd frames"]
     assert "Export Training Data" in told["no training data"]
     assert "none was opened or trained" in told["nothing to save"]
     assert "there is no such key" in told["wrong key"]

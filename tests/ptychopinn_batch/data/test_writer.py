@@ -69,3 +69,18 @@ def test_a_writer_that_fails_leaves_the_older_file(raw, tmp_path):
         write_npz(replace(raw, positions=None), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_recorded_positions_stay_beside_refined_ones(raw, tmp_path):
+    path, recorded = tmp_path / "scan.npz", raw.positions + np.array([0.5, -0.25])
+    write_npz(replace(raw, recorded_positions=recorded), path)
+    for which, expected in (("final", raw.positions), ("start", recorded)):
+        back = read_scan(Scan(path=str(path), positions=which))
+        np.testing.assert_array_equal(back.positions, expected)
+
+
+def test_where_nothing_was_refined_both_are_the_same(raw, tmp_path):
+    write_npz(raw, tmp_path / "scan.npz")
+    with np.load(tmp_path / "scan.npz") as file:
+        assert (file["xcoords_start"] == file["xcoords"]).all()
+        assert (file["ycoords_start"] == file["ycoords"]).all()

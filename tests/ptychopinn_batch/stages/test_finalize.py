@@ -27,6 +27,7 @@ from ptychopinn_batch.package import (
     verify_package,
 )
 from ptychopinn_batch.readers.opened import read_scan
+from ptychopinn_batch.report.record import ResultReport
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages import finalize, infer, package
@@ -53,7 +54,7 @@ EXTRAS = {
 NETWORK = f"{UNTRAINED}abc"
 EXPORTS = {"product.h5", "diffraction.h5", "product.npz", "train.npz"}
 PICTURES = {"amplitude.png", "phase.png"}
-RECORDS = {"metrics.json", "params.json", "provenance.json"}
+RECORDS = {"metrics.json", "params.json", "provenance.json", "report.json"}
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,28 @@ def test_metrics_are_those_of_a_good_small_scan(finalized):
     assert metrics.reasons
     assert metrics.seconds["finalize"] > 0
     assert metrics.peak_rss_mb > 10
+
+
+def test_what_a_report_shows_is_left_beside_it(made, finalized):
+    paths, _, _ = finalized
+    found = read_json(paths.report, ResultReport)
+    assert found.key == task("f", finalize_params(made[1])).key
+    names = [panel.name for panel in found.panels]
+    assert names[:4] == ["amplitude", "phase", "probe", "positions"]
+    assert [curve.name for curve in found.curves] == ["Fourier ring correlation with the reference"]
+
+
+def test_a_result_is_whole_without_its_pictures(made, finalized, monkeypatch, caplog):
+    run, store = made
+    paths, _, _ = finalized
+    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
+    monkeypatch.setattr(finalize, "draw", lambda *_, **more: 1 / 0)
+    finalize.run(context(run, task("f8", finalize_params(store, export=("png",)))))
+    assert paths.metrics.exists()
+    assert not paths.report.exists()
+    assert "could not be made" in caplog.text
+    for path, content in before.items():
+        path.write_bytes(content)
 
 
 def test_the_title_of_a_product_tells_scan_variant_and_residual(finalized):

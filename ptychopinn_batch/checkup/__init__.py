@@ -1,0 +1,1 @@
+"""What `doctor` looks at: this machine, its SLURM, and a node of the cluster."""

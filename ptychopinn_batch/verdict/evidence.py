@@ -1,0 +1,129 @@
+"""What was measured of a scan to judge it. Figures only; what they mean stands in `judge`.
+
+Residuals are sum (|model| - amplitude)^2 / sum amplitude^2, floors what counting noise alone leaves
+(0 where frames are no counts).
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hpc.record import Record
+
+
+class Explained(Record):
+    """Fitted residuals before and after something was found from the frames, and their floor."""
+
+    before: float
+    after: float
+    floor: float
+
+    @property
+    def share(self) -> float:
+        """Share of what is beyond the floor that it explains."""
+        excess = self.before - self.floor
+        return 1 - max(self.after - self.floor, 0.0) / excess if excess > 0 else 0.0
+
+
+class Placements(Record):
+    """Residuals of left-out frames, with positions as they are and placed otherwise.
+
+    axes: by the settings that exchange or negate them, "" being as they are; scales: by factors.
+    """
+
+    empty: float
+    floor: float
+    axes: dict[str, float]
+    scales: dict[str, float]
+
+    @property
+    def stated(self) -> float:
+        """As the scan says."""
+        return self.axes[""]
+
+    def gain(self, other: float) -> float:
+        """How many times less another placement leaves beyond the floor."""
+        least = max(self.stated - self.floor, 0.0) / 1000 + 1e-9
+        return (self.stated - self.floor) / max(other - self.floor, least)
+
+
+class Halves(Record):
+    """Ring correlation of objects from every other frame each.
+
+    limit: where it falls below one half, of the Nyquist frequency; low: mean over the lowest
+    rings; resolution_m: the half period of that frequency, None without a pixel size.
+    """
+
+    limit: float
+    low: float
+    resolution_m: float | None
+
+
+class Frames(Record):
+    """Errors of single frames and detector pixels, of the sample's object.
+
+    excess: median over frames of residual over floor, None without counts; odd: share of frames
+    whose residual is far from that of the others; dark, repeated: shares of frames; dead, hot:
+    numbers of detector pixels, with the (row, column) of the first of them, DC in the middle;
+    clipped: share of frames with pixels at the scan's largest value where the model has more;
+    blur_gain: share of the residual that a blur of the detector explains, blur_px: its width.
+    """
+
+    excess: float | None
+    odd: float
+    dark: float
+    repeated: float
+    dead: int
+    hot: int
+    dead_at: tuple[tuple[int, int], ...] = Field(strict=False)
+    hot_at: tuple[tuple[int, int], ...] = Field(strict=False)
+    clipped: float
+    blur_gain: float
+    blur_px: float
+
+
+class Positions(Record):
+    """What a shift of every frame explains; shifts in object pixels.
+
+    shift_rms: of what is left of the shifts when a linear map of all positions is taken out;
+    linear: the share of the shifts' variance that is in that map; stretch (a factor), turn [deg]:
+    of it.
+    """
+
+    explained: Explained
+    shift_rms: float
+    linear: float
+    stretch: float
+    turn: float
+
+
+class Probe(Record):
+    """What another probe explains; change: its distance from the stored one, relative; offset: of
+    its light from the frame's middle, of the frame's size; border: share of light at the border."""
+
+    explained: Explained
+    change: float
+    offset: float
+    border: float
+
+
+class Sampling(Record):
+    """Overlap, oversampling and redundancy: see `inspection`; photons: mean of a frame."""
+
+    overlap: float
+    oversampling: float
+    redundancy: float
+    photons: float
+    counts: bool
+
+
+class Evidence(Record):
+    """All of it, of a sample of the frames around the middle of the scan."""
+
+    frames: int
+    placements: Placements
+    halves: Halves | None
+    errors: Frames
+    positions: Positions
+    probe: Probe
+    sampling: Sampling

@@ -1,0 +1,104 @@
+"""The image, built once for all tests of a session, and who runs it."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+REQUIRE = "REQUIRE_APPTAINER"  # set to 1: a machine that cannot build and run it is an error
+IMAGE = "PTYCHOPINN_IMAGE"  # an image that was built before, to save the minutes
+USER = "ptychopinn-test"
+FOLDERS = HERE, HERE.parent / "cluster"
+
+
+def pytest_configure(config):
+    for folder in map(str, FOLDERS):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    # By name: a conftest.py further up may have done it already, and two would be two clusters.
+    config.pluginmanager.import_plugin("cluster_fixtures")
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Path]:
+    """The image, by the one command that everybody uses."""
+    if os.environ.get(IMAGE):
+        yield Path(os.environ[IMAGE])
+        return
+    skip_or_fail(missing())
+    with tempfile.TemporaryDirectory(prefix="ptychopinn-image-") as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "image.sif"
+        # Torch is where pip found the one that these tests run with.
+        command = (ROOT / "containers" / "build", "--torch-index", "none", "--compression", "3")
+        done = subprocess.run(
+            [*command, path],
+            env={**os.environ, "PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        yield path
+
+
+@pytest.fixture(scope="session")
+def ordinary():
+    """A user without any right; only root can make one."""
+    from accounts import Account
+
+    if os.geteuid() != 0:
+        yield Account(None)
+        return
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(USER)
+        yield Account(USER)
+        return
+    subprocess.run(["useradd", "--create-home", USER], check=True)
+    try:
+        yield Account(USER)
+    finally:
+        subprocess.run(["userdel", "--remove", USER], check=False, capture_output=True)
+
+
+@pytest.fixture(params=["root", "ordinary user"])
+def account(request):
+    """Whoever runs the tests, mostly root; and an ordinary user."""
+    from accounts import Account
+
+    if request.param == "root":
+        return Account(None)
+    return request.getfixturevalue("ordinary")
+
+
+@pytest.fixture
+def place(account):
+    """A working folder of the account, which pytest's own is not for others than root."""
+    with tempfile.TemporaryDirectory(prefix="ptychopinn-place-") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield account.folder(path)
+
+
+def missing() -> str:
+    if shutil.which("apptainer") is None:
+        return "there is no apptainer"
+    if shutil.which("debootstrap") is None:
+        return "there is no debootstrap"
+    return ""
+
+
+def skip_or_fail(reason: str) -> None:
+    if reason and os.environ.get(REQUIRE) == "1":
+        pytest.fail(f"{REQUIRE}=1, but {reason}", pytrace=False)
+    if reason:
+        pytest.skip(f"no containers here: {reason}")

@@ -1,0 +1,35 @@
+"""Axes and scale: the settings that are named put the positions right."""
+
+import numpy as np
+import pytest
+
+from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.readers import opened
+from ptychopinn_batch.verdict.judge import best_scale
+from ptychopinn_batch.verdict.orientation import AXES, placements, turned
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_are_turned_as_the_settings_of_a_scan_turn_them(name):
+    xy = np.random.default_rng(0).normal(size=(9, 2))
+    options = Scan(path="a.npz", **{key: True for key in name.split(", ") if key})
+    np.testing.assert_array_equal(turned(xy, *AXES[name]), opened.turned(xy, options))
+
+
+def test_a_sound_scan_is_predicted_best_as_it_is(raw, sampled):
+    found = placements(sampled(raw))
+    assert min(found.axes, key=found.axes.get) == ""
+    assert best_scale(found) == (1.0, 1.0)
+    assert found.floor < found.stated < found.empty
+
+
+@pytest.mark.parametrize(("wrong", "mend"), [("swap_xy", "swap_xy"), ("flip_x", "flip_x")])
+def test_wrong_axes_are_named_by_what_mends_them(raw, sampled, wrong, mend):
+    found = placements(sampled(raw, positions=turned(raw.positions, *AXES[wrong])))
+    assert min(found.axes, key=found.axes.get) == mend
+    assert found.gain(found.axes[mend]) > 5
+
+
+def test_a_wrong_distance_is_named_by_the_factor_that_mends_it(raw, sampled):
+    factor, gain = best_scale(placements(sampled(raw, positions=raw.positions / 0.8)))
+    assert (factor, gain > 2) == (0.8, True)
