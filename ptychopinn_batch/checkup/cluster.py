@@ -106,7 +106,10 @@ def node_checks(profile: Profile, runs: Path) -> Iterator[Finding]:
         said = _run(_command(profile, folder, token))
     finally:
         token.unlink(missing_ok=True)
-    yield from _shell_findings(profile, dict(_facts(said)), said)
+    facts = dict(_facts(said))
+    yield from _shell_findings(profile, facts, said)
+    if "host" not in facts:
+        return
     yield from _python_findings(profile, _python_facts(said), (began, time.time()), folder)
 
 
@@ -123,8 +126,7 @@ def _srun_options(profile: Profile, options: Options) -> Iterator[str]:
     for name in ("partition", "account", "qos", "constraint", "reservation"):
         if value := getattr(options, name):
             yield f"--{name}={value}"
-    gpus = profile.limits("train").gpus
-    if profile.container and profile.container.nv and gpus != 0:
+    if profile.container and profile.container.nv and profile.limits("train").gpus:
         yield "--gpus-per-node=1"
     yield from ("--nodes=1", "--ntasks=1", "--time=5", "--mem=2000M", "--job-name=doctor")
 
@@ -219,5 +221,5 @@ def _gpus(profile: Profile, facts: Mapping[str, Any]) -> Finding:
     what = f"torch {facts['torch']} sees {facts['gpus']} there"
     if facts["gpus"] or not (profile.container and profile.container.nv):
         return good("GPUs on a node", what)
-    mend = "Use the image of --variant cuda, a partition with GPUs, and nv: true"
+    mend = "Use the image of --variant cuda, and a partition with GPUs, listed in the profile"
     return warning("GPUs on a node", what, mend)

@@ -12,9 +12,10 @@ def test_a_network_and_its_steps():
     assert (method.network, method.infer.steps) == ("runs/a/models/default", 24)
 
 
-def test_settings_of_inference_follow_a_plus():
-    method = parse_method("shipped:16+precision='32'+tile=1024")
-    assert (method.infer.precision, method.infer.tile) == ("32", 1024)
+def test_what_is_refined_follows_a_plus():
+    method = parse_method("shipped:16+modes=3+positions=true")
+    assert (method.refine.modes, method.refine.positions) == (3, True)
+    assert parse_method("shipped:16").refine is None
 
 
 def test_the_autoencoder_is_trained_for_seconds():

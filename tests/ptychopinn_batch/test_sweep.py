@@ -215,7 +215,7 @@ def test_an_unknown_key_names_the_nearest():
 def test_only_what_decides_a_result_is_swept(key):
     assert error(BASE + f"sweep: {{{key}: [1]}}\n") == (
         f"s.yaml:5 sweep {key}=1: '{key}' cannot be swept. "
-        "A key begins with seed, scans, model, train or infer"
+        "A key begins with seed, scans, model, train, refine or infer"
     )
 
 

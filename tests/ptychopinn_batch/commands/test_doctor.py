@@ -119,10 +119,7 @@ def test_what_a_job_tells_of_a_node_where_nothing_works(alone):
 
 
 def test_a_job_that_does_not_start(alone):
-    assert told(alone, "srun: error: invalid partition") == {
-        "job": "bad",
-        "python on a node": "bad",
-    }
+    assert told(alone, "srun: error: invalid partition") == {"job": "bad"}
 
 
 def test_a_file_system_that_gives_a_lock_to_two(tmp_path, monkeypatch):

@@ -76,7 +76,11 @@ def test_every_comment_that_shows_a_key_shows_a_valid_one(cluster, prints, name)
     prints("profile", "detect")
     (file,) = Path("profiles").iterdir()
     text = re.sub(r"^# ( *[a-z_]+: )", r"\1", file.read_text(), flags=re.M)
-    Path("all.yaml").write_text(re.sub(r"^#   train", "  train", text, flags=re.M))
+    text = re.sub(r"^#   train", "  train", text, flags=re.M)
+    either, other = r"^container: .*\n", r"^python: .*\n"  # a container brings its own Python
+    Path("all.yaml").write_text(re.sub(other, "", text, flags=re.M))
+    assert read_cluster(Path("all.yaml")).container.image == "ptychopinn-batch.sif"
+    Path("all.yaml").write_text(re.sub(either, "", text, flags=re.M))
     found = read_cluster(Path("all.yaml"))
     assert (found.account, found.max_jobs, found.mail.on) == ("my_project", 500, ("END", "FAIL"))
     assert found.options("train").partition == "gpu"

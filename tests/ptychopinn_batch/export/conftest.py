@@ -27,6 +27,7 @@ class MemoryStore:
     scan_index: torch.Tensor
     original_row: torch.Tensor
     frames: torch.Tensor
+    recorded_positions: torch.Tensor | None = None
 
     def amplitudes(self, rows):
         values = torch.from_numpy(self.frames.numpy()[rows.numpy()].astype(np.float32))

@@ -160,7 +160,7 @@ def test_the_probe_is_found_on_about_as_many_frames_as_memory_allows(
     monkeypatch.setattr(refinement._Scan, "region", watched)
     monkeypatch.setattr(refinement, "SAMPLE", frames * 3 * n**2)
     refine = Refine(modes=3, steps=8)
-    found = refine_scan(network, small_store, small_store.info.canvas, refine, INFER)
+    refine_scan(network, small_store, small_store.info.canvas, refine, INFER)
     assert seen == [pytest.approx(min(frames, small_store.info.frames), rel=0.35)]
 
 
