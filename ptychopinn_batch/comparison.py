@@ -100,11 +100,22 @@ def compare(
 
     None if they share too small an area, or less than half of it was seen.
     """
+    both = over_scanned_area(obj, seen, reference, canvas, positions)
+    return both and similarity(*both)
+
+
+def over_scanned_area(
+    obj: Complex, seen: Mask, reference: Complex, canvas: Canvas, positions: NDArray[np.float64]
+) -> tuple[Complex, Complex, Mask] | None:
+    """Object, reference and seen pixels over the scanned area, all of one shape.
+
+    None if they share too small an area.
+    """
     area = scanned_area(canvas, positions, reference.shape)
     if area is None:
         return None
     moved = area.relative_to(Window(top=-canvas.y0, left=-canvas.x0, bottom=0, right=0))
-    return similarity(obj[area.slices], reference[moved.slices], seen[area.slices])
+    return obj[area.slices], reference[moved.slices], seen[area.slices]
 
 
 def similarity(obj: Complex, reference: Complex, seen: Mask | None = None) -> Similarity | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ptychopinn_batch.canvas import Canvas, Window
+from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.comparison import (
     Complex,
     Mask,
@@ -21,8 +21,8 @@ from ptychopinn_batch.comparison import (
     align,
     amplitude_images,
     contrast_of,
+    over_scanned_area,
     phase_images,
-    scanned_area,
     similarity,
 )
 from ptychopinn_batch.resolution import hann_window, ring_correlation
@@ -79,11 +79,8 @@ def matched(
 
     None if they share too small an area, or less than half of it was seen.
     """
-    area = scanned_area(canvas, positions, reference.shape)
-    if area is None:
-        return None
-    moved = area.relative_to(Window(top=-canvas.y0, left=-canvas.x0, bottom=0, right=0))
-    return in_one_gauge(obj[area.slices], reference[moved.slices], seen[area.slices])
+    both = over_scanned_area(obj, seen, reference, canvas, positions)
+    return both and in_one_gauge(*both)
 
 
 def in_one_gauge(obj: Complex, reference: Complex, seen: Mask) -> Pair | None:
