@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
-from pydantic_core import PydanticCustomError
 
 from hpc.errors import UserError
 from hpc.fsio import sha256_file
-from hpc.record import Record
+from hpc.record import Record, wrong
 
 __all__ = [
     "HOST_ROOT",
@@ -96,14 +95,10 @@ class Container(Record):
         for word in value:
             name = word.partition("=")[0]
             if name in _REFUSED:
-                raise _wrong(f"{name} cannot be used, for {_REFUSED[name]}", "Remove it")
+                raise wrong("", f"{name} cannot be used, for {_REFUSED[name]}", "Remove it")
             if name in _OWN:
-                raise _wrong(f"{name} is set elsewhere", f"Write the key {_OWN[name]}")
+                raise wrong("", f"{name} is set elsewhere", f"Write the key {_OWN[name]}")
         return value
-
-
-def _wrong(what: str, mend: str) -> PydanticCustomError:
-    return PydanticCustomError("rule", "{what}", {"key": "", "what": what, "mend": mend})
 
 
 def pinned(container: Container, folder: Path, where: str) -> Container:

@@ -27,6 +27,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "sha256_file",
+    "whole_lines",
     "write_atomic",
 ]
 
@@ -83,6 +84,12 @@ def read_lines(path: Path) -> list[str]:
     Raises FileNotFoundError, and StateError where a line is not text.
     """
     return [line for _, line in numbered_lines(path)]
+
+
+def whole_lines(path: os.PathLike[str]) -> list[bytes]:
+    """The whole lines as they are, unchecked: for whoever reads thousands of files."""
+    *whole, _ = _read(path).split(b"\n")
+    return [line for line in whole if line and not line.endswith(TORN)]
 
 
 def numbered_lines(path: os.PathLike[str]) -> list[tuple[int, str]]:

@@ -27,7 +27,7 @@ RENEW_EVERY = 20.0  # seconds
 EXPIRES_AFTER = 120.0  # seconds: file systems of clusters remember attributes for up to 60
 LOOK_EVERY = 0.5
 
-__all__ = ["Lease", "Owner", "current_user", "holder"]
+__all__ = ["Lease", "Owner", "at_work", "current_user", "holder"]
 
 
 class Owner(Record):
@@ -121,6 +121,14 @@ def holder(path: Path) -> Owner | None:
     except (OSError, ValidationError):
         return None
     return None if owner.process.is_alive() is False else owner
+
+
+def at_work(path: Path) -> Owner | None:
+    """Who holds a lock that is held across hosts: a claim of another host may have expired."""
+    owner = holder(path)
+    if owner is None or owner.process.is_local:
+        return owner
+    return _other_host(_note_beside(path))
 
 
 def _other_host(note: Path) -> Owner | None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from hpc.errors import StateError
-from hpc.fsio import append_line, numbered_lines
+from hpc.fsio import append_line, numbered_lines, whole_lines
 from hpc.paths import RunPaths
 from hpc.process import Process
-from hpc.record import Record, explain
+from hpc.record import Json, Record, explain
 
 __all__ = [
     "UNFINISHED",
@@ -92,7 +92,7 @@ class Ended(_Entry):
     cause: str | None = None
     error: str | None = None  # type of the exception
     tail: tuple[str, ...] = ()  # last lines of the traceback; the whole of it is in the log
-    result: dict[str, JsonValue] | None = None
+    result: dict[str, Json] | None = None
     fault: Fault | None = None
     nodes: tuple[str, ...] = ()  # that are to blame for a fault
     peak_mb: float | None = None  # largest resident memory of the process, in 10^6 bytes
@@ -130,7 +130,7 @@ class TaskState(NamedTuple):
     cause: str | None = None
     error: str | None = None
     tail: tuple[str, ...] = ()
-    result: dict[str, JsonValue] | None = None
+    result: dict[str, Json] | None = None
     process: Process | None = None
     job: str | None = None  # of a batch system, as its commands take it
     batch: str | None = None
@@ -140,6 +140,7 @@ class TaskState(NamedTuple):
     started: float | None = None
     ended: float | None = None
     cancel: str | None = None  # who wants a running task to stop
+    retry: Fault | None = None  # that is made good for, once it starts
 
     @property
     def host(self) -> str | None:
@@ -183,6 +184,7 @@ _FRESH: _Fields = {
     "started": None,
     "ended": None,
     "cancel": None,
+    "retry": None,
 }
 
 
@@ -205,7 +207,7 @@ def _queue(known: _Fields, entry: Queued) -> _Fields:
     lost = {"done_key": None, "result": None} if entry.key == known["done_key"] else {}
     status = "queued" if entry.batch else "pending"
     told = {"key": entry.key, "batch": entry.batch, "cause": entry.cause, "queued": entry.at}
-    return {**_FRESH, **lost, **told, "status": status}
+    return {**_FRESH, **lost, **told, "status": status, "retry": entry.retry}
 
 
 def _start(known: _Fields, entry: Started) -> _Fields:
@@ -281,18 +283,18 @@ def read_entries(path: os.PathLike[str]) -> list[Entry]:
     Raises StateError naming file and line where a whole line is no record.
     """
     try:
-        lines = numbered_lines(path)
+        lines = whole_lines(path)
     except FileNotFoundError:
         return []
     try:
-        return _entries.validate_json("[" + ",".join(line for _, line in lines) + "]")
+        return _entries.validate_json(b"[" + b",".join(lines) + b"]")
     except ValidationError:
-        return _one_by_one(path, lines)
+        return _one_by_one(path)
 
 
-def _one_by_one(path: os.PathLike[str], lines: Sequence[tuple[int, str]]) -> list[Entry]:
+def _one_by_one(path: os.PathLike[str]) -> list[Entry]:
     entries: list[Entry] = []
-    for number, line in lines:
+    for number, line in numbered_lines(path):
         try:
             entries.append(_entry.validate_json(line))
         except ValidationError as error:
@@ -324,4 +326,15 @@ def read_state(run: RunPaths, task_id: str) -> TaskState:
 
 def read_states(run: RunPaths, task_ids: Iterable[str]) -> dict[str, TaskState]:
     """The settled state of each of these tasks."""
-    return {task_id: read_state(run, task_id) for task_id in task_ids}
+    written = _names_in(run.ledger_folder)  # asking for ten thousand missing files takes a while
+    return {
+        task_id: read_state(run, task_id) if run.ledger_name(task_id) in written else TaskState()
+        for task_id in task_ids
+    }
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()

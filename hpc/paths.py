@@ -109,7 +109,12 @@ class RunPaths:
         return self.stores / "scans.jsonl"
 
     def ledger(self, task_id: str) -> Path:
-        return self.ledger_folder / f"{task_id}.jsonl"
+        return self.ledger_folder / self.ledger_name(task_id)
+
+    @staticmethod
+    def ledger_name(task_id: str) -> str:
+        """Of its file: a folder of thousands is listed, not asked for each of them."""
+        return f"{task_id}.jsonl"
 
     def task(self, task_id: str) -> Path:
         return self.task_folder / f"{task_id}.json"
@@ -143,7 +148,7 @@ class RunPaths:
         return self.folder / "models" / variant
 
     def result(self, variant: str, scan: str) -> Path:
-        return self.folder / "results" / variant / scan
+        return self.folder.joinpath("results", variant, scan)
 
     def others(self) -> tuple[str, ...]:
         """The names of the submitted runs in the same folder."""

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Record", "explain"]
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import PydanticCustomError
+
+__all__ = ["Json", "Record", "explain", "wrong"]
+
+if TYPE_CHECKING:
+    Json = JsonValue
+else:
+    # Read as JSON or written as JSON anyway: pydantic would look at every value of the tasks and
+    # ledgers of ten thousand tasks once more, and slowly.
+    Json = Any
 
 
 class Record(BaseModel):
     """A frozen, strict value: unknown fields and wrong types are errors, never guessed at."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def wrong(key: str, what: str, mend: str) -> PydanticCustomError:
+    """A broken rule between keys. `key` is dotted and relative to where the validator stands."""
+    return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "mend": mend})
 
 
 def explain(error: ValidationError) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from hpc.record import Record
 
-__all__ = ["Duration", "Resources", "format_duration", "parse_duration"]
+__all__ = ["Resources", "Time", "format_duration", "parse_duration"]
 
 _DURATION = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
 
@@ -24,6 +25,11 @@ def parse_duration(value: Any) -> Any:
         return timedelta(seconds=value)
     if not isinstance(value, str):
         return value
+    return _parsed(value)
+
+
+@lru_cache(1024)  # a plan of ten thousand tasks names a handful
+def _parsed(value: str) -> timedelta:
     match = _DURATION.fullmatch(value.strip())
     if match is None:
         raise ValueError(f"Expected a duration as HH:MM:SS, got {value!r}")
@@ -37,18 +43,26 @@ def format_duration(value: timedelta) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
-Duration = Annotated[
+Time = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$"}),
+    Field(gt=timedelta(0)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$",
+            "patternErrorMessage": "a time as HH:MM:SS or D-HH:MM:SS",
+            "examples": ["04:00:00"],
+        }
+    ),
 ]
 
 
 class Resources(Record):
     """What one task needs. Memory and CPUs are per node's task, GPUs per node."""
 
-    time: Annotated[Duration, Field(gt=timedelta(0))]
+    time: Time
     mem_gb: float = Field(gt=0)
     cpus: int = Field(ge=1)
     gpus: int = Field(ge=0)

@@ -17,12 +17,17 @@ __all__ = ["Settings", "read_settings", "write_settings"]
 
 
 class Settings(Record):
-    """Where tasks run, what is tried again, and how many tasks of a stage may run at once."""
+    """Where tasks run, what is tried again, and how many tasks of a stage may run at once.
+
+    afterwards: "package.module:function" that is given the run when a cluster's steward has looked
+    after it.
+    """
 
     executor: Literal["local", "slurm"]
     profile: Profile = Field(default_factory=lambda: Profile(version=1))
     retry: RetryPolicy = Field(default_factory=RetryPolicy)
     stage_limits: dict[str, int] = Field(default_factory=dict)
+    afterwards: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
 
 
 def read_settings(run: RunPaths) -> Settings:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from pydantic import Field, computed_field
+from pydantic import Field, JsonValue, computed_field
 
 from hpc.errors import UserError
 from hpc.heartbeat import Heartbeat, read_heartbeat
-from hpc.lease import holder
+from hpc.lease import at_work
 from hpc.ledger import UNFINISHED, Status, TaskState, folded_state, read_state, settle
 from hpc.paths import RunPaths
 from hpc.record import Record
@@ -148,8 +148,8 @@ class StatusReader:
     def read(self) -> RunStatus:
         """The status now. Raises UserError when the run was never submitted."""
         submitted, plan = self._read_plan()
-        owner = holder(self._run.lock)  # before the ledgers: whoever was at work has written them
-        self._read_ledgers({f"{task.id}.jsonl": task.id for task in plan.tasks})
+        owner = at_work(self._run.lock)  # before the ledgers: whoever was at work has written them
+        self._read_ledgers({self._run.ledger_name(task.id): task.id for task in plan.tasks})
         states = self._complete({task.id: self._state(task.id) for task in plan.tasks})
         now = time.time()
         return RunStatus(
@@ -160,6 +160,11 @@ class StatusReader:
             submitted=submitted / 1e9,
             changed=max([submitted, *(told[0] for told, _ in self._states.values())]) / 1e9,
         )
+
+    def result_of(self, task_id: str) -> dict[str, JsonValue] | None:
+        """What a task told at its end, as of the last look; None where it told nothing."""
+        _, state = self._states.get(task_id, (None, NEW))
+        return state.result
 
     def _read_plan(self) -> tuple[int, RunPlan]:
         """When it was written, in nanoseconds since 1970, and the plan."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from hpc.record import Record
+from hpc.record import Json, Record
 from hpc.resources import Resources
 
 __all__ = ["Name", "Task", "make_task"]
@@ -36,6 +36,8 @@ Name = Annotated[str, AfterValidator(parse_name)]
 class Task(Record):
     """One piece of work. `params` decide its result and are part of its key, `extras` do not.
 
+    `needs` must have succeeded before: first those whose outputs it reads, with their keys in
+    `need_keys`, then those that only have to agree to it.
     `outputs` is what it leaves behind, relative to the folder of all runs; `image` the SHA-256 of
     the container's image that it runs in, part of its key.
     """
@@ -44,8 +46,8 @@ class Task(Record):
     stage: str
     entry: str = Field(pattern=r"^[\w.]+:\w+$")  # "package.module:function"
     revision: int  # raised whenever the entry's code changes what comes out
-    params: dict[str, JsonValue]
-    extras: dict[str, JsonValue] = Field(default_factory=dict)
+    params: dict[str, Json]
+    extras: dict[str, Json] = Field(default_factory=dict)
     needs: tuple[str, ...] = ()
     need_keys: tuple[str, ...] = ()  # beside `needs`, so that a plan can say which of them changed
     resources: Resources
@@ -63,11 +65,13 @@ def make_task(
     params: Mapping[str, JsonValue],
     extras: Mapping[str, JsonValue] | None = None,
     needs: Sequence[Task] = (),
+    after: Sequence[Task] = (),
     resources: Resources,
     image: str | None = None,
 ) -> Task:
     """A task with its key: the hash of entry, revision, parameters, image and its needs' keys.
 
+    after: tasks that must have succeeded too, though nothing of them is read: not in the key.
     Raises ValueError where a parameter is not finite: it would have no stable JSON.
     """
     identity = {
@@ -84,7 +88,7 @@ def make_task(
         revision=revision,
         params=dict(params),
         extras=dict(extras or {}),
-        needs=tuple(need.id for need in needs),
+        needs=tuple(need.id for need in (*needs, *after)),
         need_keys=tuple(need.key for need in needs),
         resources=resources,
         image=image,

@@ -27,8 +27,9 @@ from ptychopinn_batch.apispec import (
     written,
 )
 from ptychopinn_batch.facts import ScanFacts, check_scan
-from ptychopinn_batch.jobspec import Infer, ModelExport, ResultExport, Scan
+from ptychopinn_batch.jobspec import Infer, ModelExport, ResultExport, Scan, Tiled
 from ptychopinn_batch.package import LoadedModel, load_model, load_package
+from ptychopinn_batch.tiling import tiled
 
 if TYPE_CHECKING:
     from ptychopinn_batch.canvas import Canvas
@@ -81,7 +82,7 @@ class Reconstruction:
 
     result: Result
     metrics: Metrics
-    infer: Infer
+    infer: Tiled
     network: str
 
     @property
@@ -181,10 +182,11 @@ def reconstruct(
     spec, _ = spec_of("reconstruct", {**sections, "model": begin.section})
     check_scan(spec, spec.scans[0], scan.facts)
     network, started = begin.network(spec).to(best_device()).eval(), time.perf_counter()
-    result = _result(scan, _whole(network, scan.store, spec.infer, progress or _silent))
+    infer = _tiled(spec.infer, scan.info)
+    result = _result(scan, _whole(network, scan.store, infer, progress or _silent))
     seconds = time.perf_counter() - started
-    metrics = _judged(result, network, spec.infer, seconds)
-    return Reconstruction(_with_residual(result, metrics), metrics, spec.infer, begin.id)
+    metrics = _judged(result, network, infer, seconds)
+    return Reconstruction(_with_residual(result, metrics), metrics, infer, begin.id)
 
 
 def export(
@@ -221,7 +223,11 @@ def _kept(folder: str | Path | None, key: str) -> Iterator[Path]:
         yield Path(temporary) / key
 
 
-def _whole(network: Network, store: ScanStore, infer: Infer, progress: Progress) -> StoredObject:
+def _tiled(infer: Infer, scan: ScanInfo) -> Tiled:
+    return tiled(infer, frames=scan.frames, n=scan.n, canvas=scan.canvas)
+
+
+def _whole(network: Network, store: ScanStore, infer: Tiled, progress: Progress) -> StoredObject:
     """The object of a scan, tile by tile, as its array on disk would hold it."""
     import numpy as np
 

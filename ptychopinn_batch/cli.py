@@ -6,6 +6,7 @@ imports torch, but those that work on frames or weights (`check`, `simulate`, pa
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -24,6 +25,10 @@ __all__ = ["Exit", "cli", "main"]
 
 PROGRAM = "ptychopinn-batch"
 
+COLLECT = 50_000, 20, 20
+"""Thresholds of Python's garbage collector. Ten thousand tasks are millions of objects that stay;
+looking through all of them again and again takes half as long as reading them."""
+
 COMMANDS = {
     "init": "Write a commented job spec to start from.",
     "validate": "Check a job spec and the scans it names.",
@@ -34,8 +39,11 @@ COMMANDS = {
     "runs": "List all runs.",
     "logs": "Show what tasks have printed.",
     "report": "Write the page that tells all of a run.",
+    "show": "Show a result: figures, pictures, files.",
+    "compare": "Compare two runs: settings, figures, pictures.",
     "cancel": "Cancel tasks that are waiting or running.",
     "resubmit": "Run again what failed.",
+    "clean": "Free the disk of what can be made again.",
     "profile": "Make and show profiles of clusters.",
     "doctor": "Check this machine and a cluster, and say what to mend.",
     "inspect": "Tell what is in a scan's file, and whether it will reconstruct.",
@@ -159,6 +167,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
+    gc.set_threshold(*COLLECT)
     cli.main()
 
 

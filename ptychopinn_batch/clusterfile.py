@@ -17,6 +17,7 @@ from hpc.errors import UserError
 from hpc.slurm.limits import exceeded
 from hpc.slurm.profile import Options, Profile
 from hpc.task import Task
+from ptychopinn_batch.sections import section_of
 from ptychopinn_batch.specfile import read_text
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
@@ -34,13 +35,12 @@ __all__ = [
     "read_pinned",
 ]
 
-STAGES = ("prepare", "train", "package", "refine", "infer", "finalize")
+STAGES = ("check", "prepare", "train", "package", "refine", "infer", "finalize")
 FOLDER = "profiles"
 SUFFIXES = (".yaml", ".yml")
 BEGIN = "Begin with version: 1, or run `ptychopinn-batch profile detect`"
 
-# Where the job spec sets what is not resources.STAGE.FIELD.
-_SECTIONS = {"package": "finalize"}
+# Where the job spec sets what is not resources.SECTION.FIELD.
 _FIELDS = {"nodes": "train.nodes", "tasks_per_node": "train.devices"}
 
 
@@ -113,7 +113,7 @@ def check_limits(tasks: Iterable[Task], profile: Profile, path: Path) -> None:
 
 def spec_key(stage: str, field: str) -> str:
     """The key of a job spec that sets one field of the resources of a stage."""
-    return _FIELDS.get(field, f"resources.{_SECTIONS.get(stage, stage)}.{field}")
+    return _FIELDS.get(field, f"resources.{section_of(stage)}.{field}")
 
 
 @cache

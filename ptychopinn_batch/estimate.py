@@ -13,7 +13,7 @@ from pydantic import Field
 
 from hpc.record import Record
 from hpc.task import Task
-from ptychopinn_batch.jobspec import Infer, Train
+from ptychopinn_batch.jobspec import Tiled, Train
 from ptychopinn_batch.refinement import SAMPLE
 from ptychopinn_batch.stages.params import (
     FinalizeParams,
@@ -30,6 +30,7 @@ FRAME_PIXEL = 2e-8  # seconds: one pixel of one frame in one step of a network
 OBJECT_PIXEL = 9e-7  # seconds: one pixel of the canvas in one step of a network
 BACKWARD = 3.0  # a step with gradient, in steps without
 STORED_PIXEL = 5e-8  # seconds: one pixel of one frame, read, put in order and written
+CHECKED = 12.0  # seconds: a sample of a scan, however large it is
 SIMULATED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, simulated and written
 EXPORTED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, compared with its model and exported
 HALO = 96  # pixels around a tile, where it is chosen by the network
@@ -48,6 +49,8 @@ def expected_cost(task: Task) -> Cost:
     """What a task will roughly take."""
     pixels = _frames(task) * _n(task) ** 2
     match task.stage:
+        case "check":
+            return _cost(CHECKED)
         case "prepare":
             simulated = PrepareParams.of(task).scan.simulate is not None
             each = SIMULATED_PIXEL if simulated else STORED_PIXEL
@@ -124,7 +127,7 @@ def _finishing(params: FinalizeParams, pixels: int) -> Cost:
     return _cost(seconds, len(params.export) * STORED_BYTES * pixels)
 
 
-def _with_halo(infer: Infer, side: int) -> float:
+def _with_halo(infer: Tiled, side: int) -> float:
     """By how much halos lengthen one side of the canvas."""
     halo = HALO if infer.halo == "auto" else infer.halo
     tiles = -(-side // infer.tile)

@@ -89,18 +89,39 @@ def reconstruct(network: Network, region: Region, infer: Infer) -> tuple[Tensor,
     return result.object, result.seen
 
 
+@dataclass(frozen=True)
+class TileInput:
+    """What a tile is computed from: the frames within its halo, in a window that holds them."""
+
+    tile: Window
+    region: Region
+    outer: Window
+
+
+def read_tile(
+    network: Network, store: ScanStore, canvas: Canvas, tile: Window, infer: Infer
+) -> TileInput:
+    """The frames of a tile of a scan's canvas, from disk."""
+    wide = tile.grown(halo(network, infer, store.info.n), canvas)
+    return TileInput(tile, *region_of(store, canvas, wide))
+
+
 def reconstruct_tile(
     network: Network, store: ScanStore, canvas: Canvas, tile: Window, infer: Infer
 ) -> Tile:
-    """One tile of a scan's canvas. A tile that no frame touches is blank and unseen."""
-    margin = halo(network, infer, store.info.n)
-    region, outer = region_of(store, canvas, tile.grown(margin, canvas))
-    if not len(region):
+    """One tile of a scan's canvas, from disk. One that no frame touches is blank and unseen."""
+    return solve_tile(network, read_tile(network, store, canvas, tile, infer), infer)
+
+
+def solve_tile(network: Network, given: TileInput, infer: Infer) -> Tile:
+    """The same from frames that are read already."""
+    tile = given.tile
+    if not len(given.region):
         return _blank(tile)
-    region = region.to(device_of(network))
+    region = given.region.to(device_of(network))
     obj, seen = reconstruct(network, region, infer)
     weight = region.illumination / region.scale.illumination
-    inside = tile.relative_to(outer).slices
+    inside = tile.relative_to(given.outer).slices
     return Tile(
         window=tile,
         object=obj[inside].cpu().numpy(),
@@ -128,7 +149,7 @@ def held_out_residual(
     R = sum (|model| - amplitude)^2 / sum amplitude^2 with the stored probe. Held-out frames lie
     between others, so the object under them is known; their noise is not.
     """
-    region, rows = _central_region(store, canvas, min(infer.tile, HELD_OUT_WINDOW))
+    region, rows = _central_region(store, canvas, HELD_OUT_WINDOW)
     left_out = held_out(store.info.frames, share)[rows]
     region, left_out = region.to(device_of(network)), left_out.to(device_of(network))
     obj, _ = reconstruct(network, region.subset(~left_out), infer)

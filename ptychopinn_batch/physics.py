@@ -48,9 +48,9 @@ def shifted(probe: Tensor, fractions: Tensor) -> Tensor:
 def ramp(fractions: Tensor, n: int) -> Tensor:
     """What moves an N x N image by fractions (K, 2) of a pixel, in Fourier space: (K, N, N)."""
     frequency = torch.fft.fftfreq(n, device=fractions.device)
-    x, y = (-2 * math.pi * fractions.to(frequency)).unbind(1)
-    turn = y[:, None, None] * frequency[:, None] + x[:, None, None] * frequency
-    return torch.polar(torch.ones_like(turn), turn)
+    turn = -2 * math.pi * fractions.to(frequency)[..., None] * frequency
+    x, y = torch.polar(torch.ones_like(turn), turn).unbind(1)
+    return y[:, :, None] * x[:, None, :]
 
 
 def patch_index(corners: Tensor, n: int, width: int) -> Tensor:
@@ -81,8 +81,7 @@ def over_modes(values: Tensor) -> Tensor:
     return values[:, 0] if values.shape[1] == 1 else values.sum(1)
 
 
-def illumination(corners: Tensor, probes: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Light (H, W) that each canvas pixel received: sum of |P|^2 over frames and modes."""
-    index = patch_index(corners, probes.shape[-1], shape[1])
-    light = torch.zeros(shape[0] * shape[1], dtype=torch.float32, device=probes.device)
-    return light.index_add_(0, index, over_modes(abs2(probes)).flatten()).view(shape)
+def add_illumination(light: Tensor, corners: Tensor, probes: Tensor) -> None:
+    """Add the light of frames, |P|^2 over modes (K, M, N, N), to what a canvas (H, W) received."""
+    index = patch_index(corners, probes.shape[-1], light.shape[1])
+    light.view(-1).index_add_(0, index, over_modes(abs2(probes)).flatten())

@@ -1,12 +1,15 @@
 """From the variants of a spec to the tasks of its run. Pure: facts come in, tasks come out.
 
-    prepare(scan) -> train(variant) -> [refine(variant, scan) ->] infer(variant, scan, block)
-                     train(variant) -> package(variant)              -> finalize(variant, scan)
+    [check(scan) ->] prepare(scan) -> train(variant) -> [refine(variant, scan) ->]
+                     infer(variant, scan, block) -> finalize(variant, scan)
+                     train(variant) -> package(variant)
 
 Parameters hold all that decides a result and nothing else, so that a task's key changes exactly
 when its result may. Variants whose parameters are equal share the task. A shared task is named
 after the keys of the sweep that reach it: another sweep over `infer` renames no training. A task
-needs all those whose outputs it reads and no others: so a plan knows whom a lost output matters to.
+needs all those whose outputs it reads: so a plan knows whom a lost output matters to. Beside these,
+whatever reads a scan's store waits for a check that may stop it; no key holds that, for it changes
+no result.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ from hpc.task import Task, content_key, make_task
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.facts import Facts, Package, check_network, check_scan
 from ptychopinn_batch.jobspec import (
-    Infer,
     JobSpec,
     Model,
     ModelExport,
     Refine,
     ResultExport,
     Scan,
+    Tiled,
     Train,
 )
 from ptychopinn_batch.legacy.bundle import check_bundle
@@ -41,6 +44,7 @@ from ptychopinn_batch.stages.params import (
     PRETRAINED,
     STORE_SCHEMA,
     UNTRAINED,
+    CheckParams,
     FinalizeParams,
     InferParams,
     InputIdentity,
@@ -53,6 +57,7 @@ from ptychopinn_batch.stages.params import (
     array_key,
 )
 from ptychopinn_batch.sweep import ONLY_VARIANT, Variant, point_name
+from ptychopinn_batch.tiling import tiled
 from ptychopinn_batch.training.trackers import missing_package
 
 __all__ = ["build_tasks"]
@@ -120,6 +125,8 @@ class _Graph:
         self.image = image
         self.tasks: dict[str, Task] = {}
         self._by_key: dict[str, Task] = {}
+        self._prepared: dict[str, Task] = {}  # by name, of scans that are the same in all variants
+        self._gates: dict[str, tuple[Task, ...]] = {}  # checks that may stop what reads a store
 
     def add(self, variant: Variant) -> None:
         """The tasks of one variant that are not there yet."""
@@ -162,6 +169,15 @@ class _Graph:
         return _Network(maker.key, params.model, params.train, maker)
 
     def _prepare(self, variant: Variant, scan: Scan) -> Task:
+        """The store of a scan."""
+        name = str(scan.name)
+        if name in self.changing:
+            return self._new_store(variant, scan)
+        if name not in self._prepared:
+            self._prepared[name] = self._new_store(variant, scan)
+        return self._prepared[name]
+
+    def _new_store(self, variant: Variant, scan: Scan) -> Task:
         params = PrepareParams(
             scan=ScanContent.of(scan),
             input=self.facts.scans[scan].identity,
@@ -179,7 +195,30 @@ class _Graph:
             **self.facts.size_of([scan]),
         }
         resources = variant.spec.resources.prepare.resources()
-        return self._share(self._task(name, params, extras, (), resources))
+        checked = self._check(variant, name, params, extras, resources)
+        store = self._share(self._task(name, params, extras, (), resources, checked))
+        self._gates[store.id] = checked
+        return store
+
+    def _check(
+        self,
+        variant: Variant,
+        store: str,
+        params: PrepareParams,
+        extras: Extras,
+        resources: Resources,
+    ) -> tuple[Task, ...]:
+        """The task that looks at a scan first, where it may stop others. What is simulated is
+        known."""
+        mode = variant.spec.check
+        if mode == "off" or params.input is None or params.reader is None:
+            return ()
+        asked = CheckParams(
+            scan=params.scan, input=params.input, reader=params.reader, stop=mode == "stop"
+        )
+        name = f"{asked.stage}{store.removeprefix(params.stage)}"
+        task = self._share(self._task(name, asked, extras, (), resources))
+        return (task,) if asked.stop else ()
 
     def _package(self, variant: Variant, network: _Network) -> None:
         params = PackageParams(
@@ -196,13 +235,15 @@ class _Graph:
     def _reconstruct(self, variant: Variant, scan: Scan, network: _Network) -> None:
         """Blocks of tiles, and what is made of them. Results are a variant's own: no sharing."""
         spec, of = variant.spec, f"{variant.name}-{scan.name}"
-        store, canvas = self._prepare(variant, scan), self.facts.scans[scan].canvas
+        store, facts = self._prepare(variant, scan), self.facts.scans[scan]
         extras = {**network.extras, "variant": variant.name, "scan": scan.name}
         extras |= self.facts.size_of([scan])
+        canvas = facts.canvas.grown(spec.refine.margin if spec.refine else 0)
+        infer = tiled(spec.infer, frames=facts.frames, n=facts.n, canvas=canvas)
         if spec.refine:
-            canvas = canvas.grown(spec.refine.margin)
-            store = self._refined(variant, spec.refine, store, network, canvas, extras)
-        whole = _whole_array(network.id, store.key, spec.infer, canvas)
+            refinement = _refinement(network.id, store.key, spec.refine, infer, canvas)
+            store = self._refined(variant, refinement, (store, *network.needs), extras)
+        whole = _whole_array(network.id, store.key, infer, canvas)
         needs, resources = (store, *network.needs), spec.resources.infer.resources()
         blocks = [
             self._add(self._task(f"infer-{of}-{number}", block, extras, needs, resources))
@@ -214,23 +255,16 @@ class _Graph:
     def _refined(
         self,
         variant: Variant,
-        refine: Refine,
-        store: Task,
-        network: _Network,
-        canvas: Canvas,
+        params: RefineParams,
+        needs: Sequence[Task],
         extras: Extras,
     ) -> Task:
         """The task that finds what a scan does not say rightly."""
-        params = RefineParams(
-            network=network.id,
-            store=store.key,
-            refine=refine,
-            infer=_only_tiling(variant.spec.infer, refine),
-            canvas=canvas,
-        )
         name = f"refine-{_label(variant, REFINEMENT_SECTIONS)}-{extras['scan']}"
-        needs, resources = (store, *network.needs), variant.spec.resources.refine.resources()
-        return self._share(self._task(name, params, extras, needs, resources))
+        resources = variant.spec.resources.refine.resources()
+        store = self._share(self._task(name, params, extras, needs, resources))
+        self._gates[store.id] = self._gates_of(needs)
+        return store
 
     def _task(
         self,
@@ -239,8 +273,9 @@ class _Graph:
         extras: Extras,
         needs: Sequence[Task],
         resources: Resources,
+        after: Sequence[Task] = (),
     ) -> Task:
-        """A task that knows what it leaves behind."""
+        """A task that knows what it leaves behind, and waits for what may stop it."""
         task = make_task(
             id=name,
             stage=params.stage,
@@ -249,10 +284,16 @@ class _Graph:
             params=params.as_json(),
             extras=extras,
             needs=needs,
+            after=(*after, *self._gates_of(needs)),
             resources=resources,
             image=self.image,
         )
         return task.model_copy(update={"outputs": outputs_of(task, params, self.run)})
+
+    def _gates_of(self, needs: Sequence[Task]) -> tuple[Task, ...]:
+        """The checks that may stop what needs these, each once."""
+        found = {gate.id: gate for need in needs for gate in self._gates.get(need.id, ())}
+        return tuple(found.values())
 
     def _share(self, task: Task) -> Task:
         """The task that does the same already, or this one."""
@@ -269,10 +310,9 @@ class _Graph:
 def _changing_scans(variants: Sequence[Variant], facts: Facts) -> frozenset[str]:
     """Names of scans that are not the same in all variants."""
     contents: dict[str, set[tuple[ScanContent, InputIdentity | None]]] = {}
-    for variant in variants:
-        for scan in variant.spec.scans:
-            content = ScanContent.of(scan), facts.scans[scan].identity
-            contents.setdefault(str(scan.name), set()).add(content)
+    for scan in dict.fromkeys(scan for variant in variants for scan in variant.spec.scans):
+        content = ScanContent.of(scan), facts.scans[scan].identity
+        contents.setdefault(str(scan.name), set()).add(content)
     return frozenset(name for name, different in contents.items() if len(different) > 1)
 
 
@@ -300,9 +340,9 @@ def _wherever(train: Train) -> Train:
     return train.model_copy(update={key: Train.model_fields[key].default for key in MACHINES})
 
 
-def _whole_array(network: str, store: str, infer: Infer, canvas: Canvas) -> InferParams:
+def _whole_array(network: str, store: str, infer: Tiled, canvas: Canvas) -> InferParams:
     """All tiles of an object in one; how many a task takes is of no consequence to them."""
-    default = Infer.model_fields["tiles_per_task"].default
+    default = Tiled.model_fields["tiles_per_task"].default
     infer = infer.model_copy(update={"tiles_per_task": default})
     rows, columns = canvas.tile_counts(infer.tile)
     return InferParams(
@@ -315,10 +355,22 @@ def _whole_array(network: str, store: str, infer: Infer, canvas: Canvas) -> Infe
     )
 
 
-def _only_tiling(infer: Infer, refine: Refine) -> Infer:
+def _refinement(
+    network: str, store: str, refine: Refine, infer: Tiled, canvas: Canvas
+) -> RefineParams:
+    return RefineParams(
+        network=network,
+        store=store,
+        refine=refine,
+        infer=_only_tiling(infer, refine),
+        canvas=canvas,
+    )
+
+
+def _only_tiling(infer: Tiled, refine: Refine) -> Tiled:
     """Without what is of no consequence to a refinement; tiles are to one of positions."""
     without = ("steps", "tiles_per_task", *(() if refine.positions else TILING))
-    return infer.model_copy(update={key: Infer.model_fields[key].default for key in without})
+    return infer.model_copy(update={key: Tiled.model_fields[key].default for key in without})
 
 
 def _blocks(whole: InferParams, size: int) -> Iterator[InferParams]:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from ptychopinn_batch import physics
 
+KEPT_BYTES = 2**30  # of shifted probes that a region keeps
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -47,6 +49,10 @@ class Region:
     def n(self) -> int:
         return int(self.probe.shape[-1])
 
+    @property
+    def modes(self) -> int:
+        return int(self.probe.shape[0])
+
     def __len__(self) -> int:
         return int(self.corners.shape[0])
 
@@ -55,10 +61,27 @@ class Region:
         """Modes moved to each frame's fraction of a pixel: (K, M, N, N)."""
         return physics.shifted(self.probe, self.fractions)
 
+    def probes_of(self, chunk: slice) -> Tensor:
+        """Some of `probes`: kept from the first call on, or made each time if that takes too much.
+
+        Made each time they cost one more transform per mode and frame.
+        """
+        if self.keep_probes():
+            return self.probes[chunk]
+        return physics.shifted(self.probe, self.fractions[chunk])
+
+    def keep_probes(self) -> bool:
+        """Whether the shifted probes of all frames are kept, which they are from now on."""
+        kept = 8 * len(self) * self.modes * self.n**2 <= KEPT_BYTES
+        return kept and self.probes is not None
+
     @cached_property
     def illumination(self) -> Tensor:
         """Sum of |P|^2 over frames and modes: (H, W)."""
-        return physics.illumination(self.corners, self.probes, self.shape)
+        light = self.amplitudes.new_zeros(self.shape)
+        for chunk in self.chunks():
+            physics.add_illumination(light, self.corners[chunk], self.probes_of(chunk))
+        return light
 
     @cached_property
     def energy(self) -> Tensor:
@@ -71,7 +94,7 @@ class Region:
 
     def chunks(self) -> Iterator[slice]:
         """Runs of frames small enough to be worked on in cache."""
-        count = max(1, physics.CHUNK_PIXELS // (self.n**2 * self.probe.shape[0]))
+        count = max(1, physics.CHUNK_PIXELS // (self.n**2 * self.modes))
         return (slice(k, k + count) for k in range(0, len(self), count))
 
     def subset(self, rows: Tensor) -> Region:

@@ -48,7 +48,7 @@ def expand(loaded: LoadedSpec) -> tuple[Variant, ...]:
     mistakes: list[Complaint] = []
     for number, point in enumerate(points(loaded.spec.sweep)):
         try:
-            spec = _spec_at(point, number, loaded)
+            spec = _sharing_scans(_spec_at(point, number, loaded), loaded.spec)
             variants.append(_variant(point_name(point), point, spec))
         except UserError as error:
             mistakes += complaints_of(error)
@@ -106,6 +106,11 @@ def _spec_at(point: Point, number: int, loaded: LoadedSpec) -> JobSpec:
             refuse(document.source, [Complaint(where, what, mend, origin.line)])
         document = document.with_value(key, value, where, origin.line)
     return resolved(document.checked(), document, loaded.folders)
+
+
+def _sharing_scans(spec: JobSpec, base: JobSpec) -> JobSpec:
+    """With the very scans of another spec, where they are equal: they are looked up often."""
+    return spec.model_copy(update={"scans": base.scans}) if spec.scans == base.scans else spec
 
 
 def _origin(document: Document, key: str, number: int) -> Origin:

@@ -33,13 +33,14 @@ LOOK_EVERY = 3.0  # seconds between two questions to SLURM: it has others to ans
 class SlurmExecutor:
     """Runs tasks as job arrays on the cluster that `profile` describes.
 
-    `stage_limits` bounds the tasks of single stages that run at once.
+    `stage_limits` bounds the tasks of single stages that run at once; `afterwards`: see `Settings`.
     """
 
     profile: Profile = field(default_factory=lambda: Profile(version=1))
     stage_limits: Mapping[str, int] = field(default_factory=dict)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     slurm: Slurm = field(default_factory=Slurm)
+    afterwards: str | None = None
 
     def submit(
         self, run: RunPaths, tasks: Sequence[Task], only: Collection[str] | None = None
@@ -67,6 +68,7 @@ class SlurmExecutor:
             profile=self.profile,
             retry=self.retry,
             stage_limits=dict(self.stage_limits),
+            afterwards=self.afterwards,
         )
 
     def _look(self, run: RunPaths, tasks: Sequence[Task]) -> Observation:

@@ -1,4 +1,4 @@
-"""SLURM's commands: run with a deadline, asked for machine-readable answers, errors told apart.
+"""What is asked of SLURM, in machine-readable form, and what its answers say.
 
 Reading commands are tried again when the controller is busy. `sbatch` never is: whether it took a
 job although it failed is found out by the job's name.
@@ -6,15 +6,13 @@ job although it failed is found out by the job's name.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hpc.errors import HpcError
+from hpc.slurm.command import SlurmError, environment, run
 from hpc.slurm.states import (
     SACCT_FIELDS,
     SQUEUE_FIELDS,
@@ -34,22 +32,6 @@ NAMES_AT_ONCE = 200  # job names in one question: a command line is not endless
 
 _JOB = re.compile(r"^(\d+)(?:;\S*)?$", re.MULTILINE)  # 12, or 12;cluster
 
-# Said by SLURM when asking again may help.
-_BUSY = (
-    *("timed out", "Unable to contact", "Connection refused", "Zero Bytes", "try again"),
-    *("Transport endpoint", "Communication", "temporarily unable"),
-)
-
-
-class SlurmError(HpcError):
-    """A command failed; `busy` when the same may work in a moment, or may have worked."""
-
-    def __init__(self, command: str, said: str, *, busy: bool = False) -> None:
-        super().__init__(f"{command}: {said or 'failed without a word'}")
-        self.said = said
-        self.busy = busy or any(word in said for word in _BUSY)
-        self.no_accounting = "accounting storage is disabled" in said  # there never is an answer
-
 
 class Slurm:
     """The cluster whose commands are on PATH."""
@@ -65,8 +47,8 @@ class Slurm:
 
     def submit(self, script: Path) -> str:
         """The id of the job that a script has become. SlurmError: refused, or nobody knows."""
-        environment = _environment(beside=script.read_text())
-        said = _run("sbatch", "--parsable", str(script), timeout=SUBMIT, environment=environment)
+        env = environment(beside=script.read_text())
+        said = run("sbatch", "--parsable", str(script), timeout=SUBMIT, env=env)
         jobs = _JOB.findall(said)  # sites wrap sbatch in scripts that have more to say
         if not jobs:
             raise SlurmError("sbatch", f"Expected the id of a job, got {said!r}", busy=True)
@@ -133,65 +115,12 @@ class Slurm:
     def _ask(self, *command: str) -> str:
         for number in range(1, self._tries + 1):
             try:
-                return _run(*command, timeout=ANSWER)
+                return run(*command, timeout=ANSWER)
             except SlurmError as error:
                 if not error.busy or number == self._tries:
                     raise
                 time.sleep(self._pause * number)
         raise AssertionError("unreachable")
-
-
-def _run(*command: str, timeout: float, environment: Mapping[str, str] | None = None) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            env=environment or _environment(),
-            check=False,
-        )
-    except FileNotFoundError:
-        raise SlurmError(command[0], "there is no such command here") from None
-    except subprocess.TimeoutExpired:
-        raise SlurmError(command[0], f"timed out after {timeout:g} s") from None
-    if done.returncode != 0:
-        lines = (line.strip() for line in done.stderr.splitlines())
-        words = (line.removeprefix(f"{command[0]}: error: ") for line in lines)
-        raise SlurmError(command[0], "; ".join(filter(None, words)))
-    return done.stdout
-
-
-def _environment(beside: str = "") -> dict[str, str]:
-    """Ours without what a job around us left: its shape would become that of the new jobs.
-
-    A user's SBATCH_ACCOUNT and the like stay, but for what the script `beside` sets itself: they
-    would win over it.
-    """
-    ours = {"SLURM_CONF", "SLURM_CLUSTERS"}
-    foreign = ("SLURM_", "SLURMD_", "SRUN_", "SALLOC_", "SQUEUE_", "SACCT_")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ours or not (name.startswith(foreign) or _is_set_in(beside, name))
-    }
-    return {**kept, "SLURM_TIME_FORMAT": "standard"}
-
-
-# Where the variable is not called as its option, or takes the place of another.
-_OTHER_NAMES = {
-    **{"timelimit": "time", "array-inx": "array", "no-requeue": "requeue"},
-    **{"mem-per-node": "mem", "mem-per-cpu": "mem", "mem-per-gpu": "mem"},
-}
-
-
-def _is_set_in(script: str, name: str) -> bool:
-    if name == "SBATCH_WAIT":  # until the job is over: nobody wants that here
-        return True
-    key = name.removeprefix("SBATCH_").lower().replace("_", "-")
-    option = _OTHER_NAMES.get(key, key)
-    return name.startswith("SBATCH_") and f"#SBATCH --{option}" in script
 
 
 def _lists(names: Iterable[str]) -> list[str]:

@@ -7,16 +7,15 @@ checks it.
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from hpc.errors import UserError
 from hpc.resources import parse_duration
+from hpc.slurm.command import SlurmError, run
 from hpc.slurm.profile import Partition, Profile
 
 __all__ = ["CONFIG", "NODES", "PARTITIONS", "Detected", "detect", "detected", "run_command"]
@@ -61,9 +60,9 @@ class Nodes:
         return self.state.endswith("*") or self.state.startswith(_DOWN)
 
 
-def detect(run: RunCommand) -> Detected:
-    """Ask the cluster that `run` reaches."""
-    return detected(run(CONFIG), run(PARTITIONS), run(NODES))
+def detect(ask: RunCommand) -> Detected:
+    """Ask the cluster that `ask` reaches."""
+    return detected(ask(CONFIG), ask(PARTITIONS), ask(NODES))
 
 
 def run_command(command: Sequence[str]) -> str:
@@ -72,34 +71,10 @@ def run_command(command: Sequence[str]) -> str:
         mend = "Run this on a login node of the cluster, after `module load slurm` if it has that"
         raise UserError(f"there is no SLURM here: '{command[0]}' is not on PATH", mend=mend)
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ANSWER,
-            env=_environment(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _no_answer(command, f"no answer in {ANSWER:g} s") from None
-    if done.returncode != 0:
-        raise _no_answer(command, " ".join(done.stderr.split()) or "it failed without a word")
-    return done.stdout
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what would choose other output, or only some of the partitions."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("SINFO_", "SCONTROL_"))
-    }
-
-
-def _no_answer(command: Sequence[str], said: str) -> UserError:
-    mend = "See whether `sinfo` works here, and try again"
-    return UserError(f"SLURM does not answer ({said})", where=" ".join(command), mend=mend)
+        return run(*command, timeout=ANSWER)
+    except SlurmError as error:
+        what, mend = f"SLURM does not answer ({error.said})", "See whether `sinfo` works here"
+        raise UserError(what, where=" ".join(command), mend=f"{mend}, and try again") from None
 
 
 def detected(config: str, partitions: str, nodes: str) -> Detected:

@@ -59,7 +59,8 @@ def _unseen(state: TaskState, sight: Sight) -> tuple[TaskState, tuple[Entry, ...
     """Neither squeue nor sacct knows the job."""
     entry: Entry
     if sight.void:
-        entry = Queued(key=str(state.key), cause="handed to SLURM, which did not take it")
+        cause = "handed to SLURM, which did not take it"
+        entry = Queued(key=str(state.key), retry=state.retry, cause=cause)
     elif sight.job is None:
         return state._replace(cause="handed to SLURM, which has not confirmed it yet"), ()
     elif sight.quiet < LOST_AFTER:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,16 +17,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from hpc.container import Container
-from hpc.record import Record
-from hpc.resources import Duration
+from hpc.record import Record, wrong
+from hpc.resources import Time
 
 __all__ = ["MANAGED", "Limits", "Mail", "Options", "Partition", "Profile", "StageOptions"]
 
@@ -40,18 +37,6 @@ Word = Annotated[
     Field(
         pattern=r"^[^\s'\"\\]+$",
         json_schema_extra={"patternErrorMessage": "one word without spaces or quotes"},
-    ),
-]
-Time = Annotated[
-    Duration,
-    Field(gt=timedelta(0)),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^(\d+-)?\d+:[0-5]\d:[0-5]\d$",
-            "patternErrorMessage": "a time as HH:MM:SS or D-HH:MM:SS",
-            "examples": ["04:00:00"],
-        }
     ),
 ]
 Line = Annotated[
@@ -96,18 +81,13 @@ MANAGED: Mapping[str, str] = {
 """Parameters that `sbatch` of a profile may not hold, and what to do in their place."""
 
 
-def _wrong(key: str, what: str, mend: str) -> PydanticCustomError:
-    """A broken rule. `key` is dotted and relative to the key whose validator raises."""
-    return PydanticCustomError("rule", "{what}", {"key": key, "what": what, "mend": mend})
-
-
 def _parse_parameter(name: str) -> str:
     plain = name.lstrip("-").replace("_", "-").lower()
     if plain in MANAGED:
-        raise _wrong("", "this parameter is set elsewhere", MANAGED[plain])
+        raise wrong("", "this parameter is set elsewhere", MANAGED[plain])
     if name != plain or not re.fullmatch(r"[a-z][a-z0-9-]+", plain):
         mend = f"Write {plain}" if plain != name else "Write its long name"
-        raise _wrong("", "Expected a long option of sbatch, without its dashes", mend)
+        raise wrong("", "Expected a long option of sbatch, without its dashes", mend)
     return name
 
 
@@ -157,7 +137,7 @@ class Options(Section):
     @classmethod
     def _no_gpus(cls, value: dict[str, Any]) -> dict[str, Any]:
         if "gpu" in str(value.get("gres")):
-            raise _wrong("gres", "GPUs are asked for elsewhere", MANAGED["gpus"])
+            raise wrong("gres", "GPUs are asked for elsewhere", MANAGED["gpus"])
         return value
 
     @field_validator("python")
@@ -165,7 +145,7 @@ class Options(Section):
     def _shell_words(cls, value: str | None) -> str | None:
         if value is not None and not _words(value):
             mend = "Close every quote, or remove the key"
-            raise _wrong("", "Expected a command, as words of a shell", mend)
+            raise wrong("", "Expected a command, as words of a shell", mend)
         return value
 
 
@@ -222,7 +202,9 @@ class Profile(Options):
         None, description="the image that every task runs in; null: none"
     )
     stages: dict[str, StageOptions] = Field(
-        {}, description="options of single stages: prepare, train, package, refine, infer, finalize"
+        {},
+        description="options of single stages: check, prepare, train, package, refine, infer, "
+        "finalize",
     )
     array_size: int = Field(
         DEFAULT_ARRAY_SIZE, ge=1, description="tasks that one array may hold (MaxArraySize)"
@@ -246,7 +228,7 @@ class Profile(Options):
         names = [name for name, partition in self.partitions.items() if partition.default]
         if len(names) > 1:
             what = f"two partitions are the default ('{names[0]}' and '{names[1]}')"
-            raise _wrong(f"partitions.{names[1]}.default", what, "Keep one")
+            raise wrong(f"partitions.{names[1]}.default", what, "Keep one")
         return self
 
     @model_validator(mode="after")
@@ -254,7 +236,7 @@ class Profile(Options):
         own = [f"stages.{name}.python" for name, stage in self.stages.items() if stage.python]
         given = (["python"] if self.python else []) + own
         if self.container is not None and given:
-            raise _wrong(given[0], "the container brings its own Python", "Remove one of the two")
+            raise wrong(given[0], "the container brings its own Python", "Remove one of the two")
         return self
 
     def options(self, stage: str) -> Options:

@@ -8,10 +8,12 @@ what a fault ended, what waited behind it, and what the queue had no room for. R
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from hpc.fsio import read_json
 from hpc.lease import Lease
@@ -25,7 +27,7 @@ from hpc.slurm.wave import Again, Wave, send
 from hpc.submission import PlannedTask, RunPlan, read_plan
 from hpc.task import Task
 
-__all__ = ["due", "look_after", "main"]
+__all__ = ["due", "look_after", "main", "tell"]
 
 PATIENCE = 600.0  # seconds to wait for SLURM's last word on jobs that are over
 LEASE_WAIT = 600.0  # seconds to wait for a submit that is at work on the run
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     what = f"the run {run.name} is worked on"
     with Lease(run.lock, what, wait=LEASE_WAIT, across_hosts=True):
         wave = look_after(run, Slurm())
+    tell(run)
     for token, job in wave.jobs.items():
         print(f"batch {token}: job {job}")
     if wave.trouble:
@@ -67,6 +70,16 @@ def look_after(run: RunPaths, slurm: Slurm) -> Wave:
         live=[batch for batch in seen.live_batches if batch.tasks],
         again=again,
     )
+
+
+def tell(run: RunPaths) -> None:
+    """Give the run to whom its settings name. Nothing depends on that: it can fail without harm."""
+    try:
+        if entry := read_settings(run).afterwards:
+            module, _, name = entry.partition(":")
+            cast(Callable[[RunPaths], None], getattr(importlib.import_module(module), name))(run)
+    except Exception as error:
+        print(f"afterwards: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 def due(plan: RunPlan, states: Mapping[str, TaskState], again: Mapping[str, Again]) -> list[str]:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import takewhile
 
-from hpc.ledger import Fault, Queued, append, folded_state, read_entries
+from hpc.ledger import Entry, Fault, Queued, append, folded_state, read_entries
 from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.retry import needed_resources, shunned_nodes
@@ -167,9 +168,7 @@ class _Sender:
 
     def _why(self, task: Task) -> Again | None:
         """Why it is handed over again; a retry that has not come about yet stays one."""
-        last = read_entries(self.run.ledger(task.id))[-1:]
-        waits = [Again(e.retry, e.cause or "") for e in last if isinstance(e, Queued) and e.retry]
-        return self.again.get(task.id) or next(iter(waits), None)
+        return self.again.get(task.id) or _waiting_retry(read_entries(self.run.ledger(task.id)))
 
     def _hand_over(self, batch: Batch, wave: Wave, tasks: Sequence[Task]) -> bool:
         """Call sbatch, and find out what it did where it does not say."""
@@ -205,7 +204,15 @@ class _Sender:
             return
         self.batches.settle(Void(token=batch.token, cause=str(error)))
         for task in tasks:
-            append(self.run.ledger(task.id), Queued(key=task.key, cause=str(error)))
+            retry = folded_state(self.run.ledger(task.id)).retry  # tries are counted on
+            append(self.run.ledger(task.id), Queued(key=task.key, retry=retry, cause=str(error)))
+
+
+def _waiting_retry(entries: Sequence[Entry]) -> Again | None:
+    """The retry that a task waits for, as it was decided: refusals since then are of no weight."""
+    queued = takewhile(lambda entry: isinstance(entry, Queued), reversed(entries))
+    waits = takewhile(lambda entry: entry.retry, (e for e in queued if isinstance(e, Queued)))
+    return next((Again(e.retry, e.cause or "") for e in reversed(list(waits))), None)
 
 
 def _as_many_as_fit(

@@ -12,10 +12,9 @@ from datetime import timedelta
 from hpc.resources import format_duration
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.text import rough
+from ptychopinn_batch.sections import section_of
 
 __all__ = ["advice"]
-
-SECTIONS = {"package": "finalize"}  # of `resources` in a spec, where not named as the stage
 
 SMALL_GB, SMALL_SECONDS = 8.0, 3600.0  # asks up to these cost nobody anything
 LITTLE_MEMORY, LITTLE_TIME = 0.5, 0.1  # shares
@@ -28,13 +27,9 @@ def advice(found: RunStatus) -> list[str]:
     """One line per section of `resources` that could be smaller; none while the run goes on."""
     if not found.is_over:
         return []
-    names = dict.fromkeys(_section(row) for row in found.rows)
-    lines = (_line(name, [row for row in found.rows if _section(row) == name]) for name in names)
+    names = dict.fromkeys(section_of(row.stage) for row in found.rows)
+    lines = (_line(n, [r for r in found.rows if section_of(r.stage) == n]) for n in names)
     return [line for line in lines if line]
-
-
-def _section(row: Row) -> str:
-    return SECTIONS.get(row.stage, row.stage)
 
 
 def _line(name: str, rows: Sequence[Row]) -> str:

@@ -21,6 +21,7 @@ from ptychopinn_batch.inputs import Inputs
 from ptychopinn_batch.package import Registry
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.runfolder import check_folder
+from ptychopinn_batch.sections import SHARED
 from ptychopinn_batch.specfile import LoadedSpec, load_spec, read_text
 from ptychopinn_batch.speclang.document import Document
 from ptychopinn_batch.sweep import Variant, expand
@@ -59,7 +60,7 @@ class Job:
         for variant in self.variants:
             for stage, wanted in variant.spec.resources:
                 limits[stage] = max(limits.get(stage, 0), wanted.array_parallelism)
-        return {**limits, "package": limits["finalize"]}
+        return {**limits, **{stage: limits[section] for stage, section in SHARED.items()}}
 
     def settings(self) -> Settings:
         """What is kept with the run for those who go on with it."""

@@ -12,8 +12,10 @@ from hpc.paths import RunPaths
 from hpc.status import Row, RunStatus
 from hpc.task import Task
 from ptychopinn_batch.commands.text import FAILED, columns, plural, shown_path
+from ptychopinn_batch.commands.verdicts import objected
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.stages.params import FinalizeParams, PackageParams
+from ptychopinn_batch.verdict.told import Judged, judged
 
 __all__ = ["failures", "results"]
 
@@ -25,7 +27,8 @@ def results(run: RunPaths, tasks: Sequence[Task]) -> Iterator[str]:
     rows = [row for task in tasks if (row := _result(run, task))]
     if rows:
         yield from ("", *columns(HEAD, rows))
-    yield from (text for task in tasks for text in _mends(run, task))
+    verdicts = [found for task in tasks if (found := _judged(run, task))]
+    yield from objected(verdicts)
     models = [folder for task in tasks if (folder := _model(run, task))]
     if models:
         yield from ("", *(f"model: {folder}" for folder in models), "")
@@ -63,16 +66,12 @@ def _metrics(result: Mapping[str, JsonValue] | None) -> Metrics | None:
         return None
 
 
-def _mends(run: RunPaths, task: Task) -> Iterator[str]:
-    """What is wrong with one result that is bad, and what to do about it."""
+def _judged(run: RunPaths, task: Task) -> Judged | None:
+    """What was found of one result that is done."""
     if task.stage != FinalizeParams.stage:
-        return
+        return None
     state = read_state(run, task.id)
-    metrics = _metrics(state.result) if state.done_key == task.key else None
-    if metrics is not None and metrics.verdict == "bad":
-        yield f"{task.extras['scan']} ({task.extras['variant']}) is bad:"
-        bad = (found for found in metrics.findings if found.judgement == "bad")
-        yield from (f"  - {found.text}." for found in bad)
+    return judged(task.id, task.stage, state.result) if state.done_key == task.key else None
 
 
 def _figures(metrics: Metrics) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from hpc.cost import Hours, at_most, hours_of, total_hours
 from hpc.plan import Action, Decision
 from hpc.record import Record
 from hpc.resources import Resources, format_duration
-from hpc.slurm.preview import preview
 from hpc.submission import plan_run
 from ptychopinn_batch.commands.job import Job, executor_option, read_job, spec_options
 from ptychopinn_batch.commands.text import columns, duration, plural
@@ -93,6 +92,8 @@ def describe(job: Job, decisions: Sequence[Decision]) -> Plan:
 
 
 def _scripts(job: Job, decisions: Sequence[Decision]) -> Iterator[str]:
+    from hpc.slurm.preview import preview  # submitit: only where there are scripts
+
     tasks = [decision.task for decision in decisions if decision.action == "run"]
     there = {decision.task.id for decision in decisions if decision.action == "wait"}
     return preview(job.run, tasks, job.settings(), there)

@@ -9,6 +9,7 @@ import click
 from hpc.slurm.status import ClusterReader
 from ptychopinn_batch.commands.target import find_run, run_argument
 from ptychopinn_batch.commands.text import shown_path
+from ptychopinn_batch.report.live import write_report
 
 
 @click.command()
@@ -20,7 +21,5 @@ def report(run: str, runs: Path) -> None:
 
     Example: ptychopinn-batch report fly64
     """
-    from ptychopinn_batch.report.write import write_report
-
     paths = find_run(run, runs)
-    click.echo(shown_path(write_report(paths, ClusterReader(paths))))
+    click.echo(shown_path(write_report(paths, ClusterReader(paths).read())))

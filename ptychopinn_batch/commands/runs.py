@@ -12,6 +12,7 @@ from pydantic import Field
 from hpc.errors import UserError
 from hpc.paths import RunPaths
 from hpc.record import Record
+from hpc.slurm.forsaken import is_forsaken
 from hpc.status import RunStatus, read_status
 from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import FAILED, columns, counted, duration, percent, shown_path
@@ -108,7 +109,7 @@ def _line(run: RunPaths, found: RunStatus) -> RunLine:
     return RunLine(
         run=found.run,
         folder=str(run.folder),
-        state=_state(found),
+        state=_state(run, found),
         submitted=found.submitted,
         changed=found.changed,
         counts=found.counts,
@@ -120,10 +121,10 @@ def _line(run: RunPaths, found: RunStatus) -> RunLine:
     )
 
 
-def _state(found: RunStatus) -> State:
+def _state(run: RunPaths, found: RunStatus) -> State:
     if found.is_over:
         return "done" if found.is_done else "failed"
-    if found.stands_still:
+    if found.stands_still or is_forsaken(run, found):
         return "idle"
     return "running" if found.submitter or found.counts.get("running") else "queued"
 

@@ -1,10 +1,14 @@
-"""`watch`: how a run goes on, live, until it is over. Looks on only: nothing depends on it."""
+"""`watch`: how a run goes on, live, until it is over. Nothing depends on it.
+
+It looks on, and has the report follow: on a cluster nobody else does so between two results.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -13,9 +17,11 @@ from hpc.slurm.status import ClusterReader
 from hpc.status import RunStatus
 from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.onlook import is_looked_after, looks
-from ptychopinn_batch.commands.progress import drawn, headline, watcher
+from ptychopinn_batch.commands.progress import Watcher, drawn, headline, watcher
 from ptychopinn_batch.commands.target import find_run, run_argument
 from ptychopinn_batch.commands.text import FAILED, outlook, plural
+from ptychopinn_batch.commands.verdicts import Warnings
+from ptychopinn_batch.report.live import LiveReport
 
 WIDE = 200  # characters of a line that is not for a terminal
 
@@ -33,6 +39,7 @@ WIDE = 200  # characters of a line that is not for a terminal
 @click.option("--once", is_flag=True, help="Show the table as it is now, and end.")
 def watch(run: str, runs: Path, interval: int, once: bool) -> int:
     """Watch RUN until it is over: stages, running and failed tasks, time left, what they use.
+    Its report is rewritten meanwhile, where this account may.
 
     Ctrl-C ends the watching, nothing else. Exit code 1 if something failed.
 
@@ -42,18 +49,20 @@ def watch(run: str, runs: Path, interval: int, once: bool) -> int:
     reader = ClusterReader(paths)
     if once:
         return _show_once(reader.read())
-    return watch_all(looks(reader, interval, partial(is_looked_after, paths)))
+    sights = looks(reader, interval, partial(is_looked_after, paths))
+    return watch_all(sights, Warnings(reader.result_of, click.echo), LiveReport(paths))
 
 
-def watch_all(sights: Iterator[RunStatus]) -> int:
+def watch_all(sights: Iterator[RunStatus], *others: Watcher) -> int:
     """Show how a run stands again and again, and in the end what came of it."""
     found = next(sights)
     if not sys.stdout.isatty():
         click.echo(headline(found))
     with watcher(sys.stdout, onlooker=True) as show:
-        show.update(found)
-        for found in sights:
-            show.update(found)
+        for sight in chain([found], sights):
+            found = sight
+            for one in (show, *others):
+                one.update(found)
     click.echo(_verdict(found))
     return Exit.OK if found.is_done else Exit.TASKS_FAILED
 

@@ -26,13 +26,16 @@ from hpc.status import RunStatus
 from hpc.task import Task
 from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.outcome import failures, results
-from ptychopinn_batch.commands.progress import watcher
+from ptychopinn_batch.commands.progress import Watcher, watcher
 from ptychopinn_batch.commands.text import duration, plural, shown_path
+from ptychopinn_batch.commands.verdicts import Warnings
+from ptychopinn_batch.report.live import LiveReport, optional, rewrite, write_report
 
 __all__ = ["Work", "carry_out", "executor_of"]
 
 POLL = 0.1  # seconds between two looks at workers
 LOOK = 0.5  # seconds between two looks at progress
+REWRITE = "ptychopinn_batch.report.live:rewrite"  # of the report, by a cluster's steward
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def executor_of(settings: Settings, parallel: int | None = None) -> LocalExecuto
     if not Slurm.is_here():
         what, mend = "there is no sbatch on this machine", "Submit on a login node of the cluster"
         raise UserError(what, where="--executor slurm", mend=mend)
-    return SlurmExecutor(profile, limits, retry)
+    return SlurmExecutor(profile, limits, retry, afterwards=REWRITE)
 
 
 def carry_out(
@@ -91,6 +94,7 @@ def _handed_over(work: Work, handle: SlurmHandle) -> int:
     there = sum(decision.action == "wait" for decision in handle.decisions)
     click.echo(_beginning(work, handle, new + there))
     wave = handle.wave
+    rewrite(work.run)
     if wave.jobs:
         jobs = ", ".join(wave.jobs.values())
         click.echo(f"{plural(new - len(wave.left), 'task')} handed to SLURM: jobs {jobs}")
@@ -119,14 +123,22 @@ def _worries(wave: Wave) -> Iterator[str]:
 def _watch(work: Work, handle: Handle) -> None:
     """Advance the work until it is over, and show how it goes."""
     reader, looked = ClusterReader(work.run), time.monotonic()
+    report, warnings = LiveReport(work.run), Warnings(reader.result_of, click.echo)
     with _telling_of_interrupts(handle), watcher(sys.stdout) as show:
-        show.update(reader.read())
+        onlookers = (show, warnings, report)
+        _tell(onlookers, reader)
         while not handle.poll():
             if time.monotonic() - looked >= LOOK:
                 looked = time.monotonic()
-                show.update(reader.read())
+                _tell(onlookers, reader)
             time.sleep(POLL)
-        show.update(reader.read())
+        _tell((show, warnings), reader)
+
+
+def _tell(onlookers: Sequence[Watcher], reader: ClusterReader) -> None:
+    found = reader.read()
+    for one in onlookers:
+        one.update(found)
 
 
 @contextmanager
@@ -151,17 +163,15 @@ def _end(work: Work, seconds: float | None) -> int:
     for line in failures(work.run, status):
         click.echo(line, err=True)
     if seconds is not None:
-        _write_report(work.run)
+        _write_report(work.run, status)
         click.echo(_verdict(status, seconds))
     return Exit.OK if status.is_done else Exit.TASKS_FAILED
 
 
-def _write_report(run: RunPaths) -> None:
-    """Tasks have written it as results arrived; what failed since is not in it."""
-    from ptychopinn_batch.report.write import optional, write_report
-
+def _write_report(run: RunPaths, status: RunStatus) -> None:
+    """It was written as results arrived; how all of it ended is not in it yet."""
     with optional("the report"):
-        click.echo(f"report: {shown_path(write_report(run, ClusterReader(run)))}")
+        click.echo(f"report: {shown_path(write_report(run, status))}")
 
 
 def _verdict(status: RunStatus, seconds: float) -> str:

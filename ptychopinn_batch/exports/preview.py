@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from numpy.typing import NDArray
 from ptychopinn_batch.comparison import without_plane
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.files import whole_file
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from ptychopinn_batch.scalebar import draw_bar
 
 LIMITS = (0.5, 99.5)  # percentiles of the well-lit area that colours span
 WELL_LIT = 0.05  # of the brightest light: dimmer pixels are shown but do not set the colours
@@ -85,46 +82,15 @@ def write_png(result: Result, picture: Picture, path: Path) -> None:
     shown = axes.imshow(picture.image, cmap=picture.colours, vmin=low, vmax=high, extent=extent)
     figure.colorbar(shown, ax=axes, label=picture.label, fraction=0.05)
     axes.set_title(_title(result), fontsize=10)
-    _scale(axes, result)
+    draw_bar(axes, result.canvas.shape, result.canvas.pixel_size_m)
     with whole_file(path) as new:
         about = {"Title": _title(result), "Description": f"{picture.label}; {picture.gauge}"}
         figure.savefig(new, dpi=DPI, format="png", metadata=about)
 
 
-def nice_length(longest: float) -> float:
-    """The largest of 1, 2 or 5 times a power of ten that is not longer."""
-    power = 10.0 ** np.floor(np.log10(longest))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)))
-
-
 def _title(result: Result) -> str:
     residual = "" if result.residual is None else f"   R = {result.residual:.5f}"
     return f"{result.title}{residual}"
-
-
-def _scale(axes: Axes, result: Result) -> None:
-    """A bar in metres where the pixel size is known, else axes in pixels of the scan."""
-    pixel, canvas = result.canvas.pixel_size_m, result.canvas
-    if pixel is None:
-        axes.set_xlabel("canvas x (px)")
-        axes.set_ylabel("canvas y (px)")
-        return
-    axes.set_xticks([])
-    axes.set_yticks([])
-    length = nice_length(0.25 * canvas.width * pixel)
-    left, bottom = 0.04 * canvas.width, 0.95 * canvas.height
-    box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}
-    axes.plot([left, left + length / pixel], [bottom, bottom], color="white", linewidth=5)
-    axes.plot([left, left + length / pixel], [bottom, bottom], color="black", linewidth=2)
-    axes.text(left, bottom - 0.03 * canvas.height, metres(length), color="black", bbox=box)
-
-
-def metres(length: float) -> str:
-    """A length with its unit, such as 2 µm."""
-    for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if length >= factor * (1 - 1e-9):
-            return f"{length / factor:.0f} {unit}"
-    return f"{length / 1e-12:.0f} pm"
 
 
 def _limits(image: NDArray[np.float64], result: Result) -> tuple[float, float]:

@@ -44,42 +44,52 @@ class Product:
 
 def product_of(result: Result) -> Product:
     """The product of a result: positions in metres from the centre of the object."""
-    given, n = geometry_of(result), result.store.info.n
-    pixel = given.pixel_size(n)
-    centre = centre_m(result)
-    x, y = (centre + pixel * centre_offsets(result.positions, result.canvas.shape, n)).T
+    pixel = geometry_of(result).pixel_size(result.store.info.n)
     geometry = {"pixel_width_m": pixel, "pixel_height_m": pixel}
-    epochs, losses = zip(*result.losses, strict=True) if result.losses else ((), ())
+    x, y = centre_m(result)
     return Product(
-        scalars={
-            "name": result.title,
-            "comments": comments(result),
-            "detector_object_distance_m": given.distance_m,
-            "photon_energy_eV": given.energy_ev,
-            "probe_energy_eV": given.energy_ev,
-            "probe_photon_count": float(result.store.info.photons),
-            "exposure_time_s": 0.0,
-            "mass_attenuation_m2_per_kg": 0.0,
-            "tomography_angle_deg": 0.0,
-        },
-        arrays={
-            "probe_position_indexes": result.frame_index,
-            "probe_position_x_m": x,
-            "probe_position_y_m": y,
-            "object_layer_spacing_m": np.zeros(0),
-            "loss_epochs": np.array(epochs, dtype=np.int64),
-            "loss_values": np.array(losses, dtype=np.float64),
-            "object_seen": result.seen.astype(np.uint8),
-        },
+        scalars=_scalars(result),
+        arrays=_arrays(result),
         object=result.filled,
-        object_geometry={
-            **geometry,
-            "center_x_m": float(centre[0]),
-            "center_y_m": float(centre[1]),
-        },
+        object_geometry={**geometry, "center_x_m": float(x), "center_y_m": float(y)},
         probe=result.probe,
         probe_geometry=geometry,
     )
+
+
+def _scalars(result: Result) -> dict[str, float | str]:
+    given = geometry_of(result)
+    return {
+        "name": result.title,
+        "comments": comments(result),
+        "detector_object_distance_m": given.distance_m,
+        "photon_energy_eV": given.energy_ev,
+        "probe_energy_eV": given.energy_ev,
+        "probe_photon_count": float(result.store.info.photons),
+        "exposure_time_s": 0.0,
+        "mass_attenuation_m2_per_kg": 0.0,
+        "tomography_angle_deg": 0.0,
+    }
+
+
+def _arrays(result: Result) -> dict[str, NDArray[Any]]:
+    x, y = _positions_m(result).T
+    epochs, losses = zip(*result.losses, strict=True) if result.losses else ((), ())
+    return {
+        "probe_position_indexes": result.frame_index,
+        "probe_position_x_m": x,
+        "probe_position_y_m": y,
+        "object_layer_spacing_m": np.zeros(0),
+        "loss_epochs": np.array(epochs, dtype=np.int64),
+        "loss_values": np.array(losses, dtype=np.float64),
+        "object_seen": result.seen.astype(np.uint8),
+    }
+
+
+def _positions_m(result: Result) -> Floats:
+    n = result.store.info.n
+    offsets = centre_offsets(result.positions, result.canvas.shape, n)
+    return centre_m(result) + geometry_of(result).pixel_size(n) * offsets
 
 
 def centre_m(result: Result) -> Floats:

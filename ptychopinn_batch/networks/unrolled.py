@@ -20,6 +20,7 @@ from torch import Tensor
 from ptychopinn_batch import physics
 from ptychopinn_batch.jobspec import UnrolledSettings
 from ptychopinn_batch.misfit import Misfit, amplitude
+from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.networks.base import Adjust, Network, Reconstruction, unchanged
 from ptychopinn_batch.networks.scales import Band, bands, local_mean
 from ptychopinn_batch.networks.unet import LONGEST, STEM, UNet
@@ -78,28 +79,6 @@ def _channels(z: Tensor) -> Tensor:
 def _complex(channels: Tensor) -> Tensor:
     """Inverse of `_channels`."""
     return torch.view_as_complex(channels[0].permute(1, 2, 0).contiguous())
-
-
-def back_projection(
-    obj: Tensor, region: Region, floor: float, misfit: Misfit
-) -> tuple[Tensor, ...]:
-    """What the frames ask of the object: sum of conj(P) * (corrected - modelled exit wave).
-
-    Returns it as (H, W) complex64, and the misfit of the object relative to the frames' energy.
-    """
-    flat, width, n = obj.flatten(), region.shape[1], region.n
-    total = torch.zeros_like(flat)
-    error = torch.zeros((), device=flat.device)
-    for chunk in region.chunks():
-        index = physics.patch_index(region.corners[chunk], n, width)
-        probes, measured = region.probes[chunk], region.trusted(region.amplitudes[chunk])
-        waves = physics.fft(probes * flat.index_select(0, index).view(-1, 1, n, n))
-        model = (physics.intensity(waves) + floor**2).sqrt()
-        error = error + misfit(region.trusted(model), measured)
-        change = region.trusted(measured / model - 1)
-        back = physics.ifft(physics.scaled(waves, change[:, None]))
-        total.index_add_(0, index, physics.over_modes(probes.conj() * back).flatten())
-    return total.view(region.shape), error / region.energy
 
 
 class Unrolled(Network):

@@ -35,10 +35,14 @@ SETTINGS: dict[str, type[BaseModel]] = {"unrolled": UnrolledSettings, "cnn": Cnn
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network in evaluation mode on the CPU, and what is known of it."""
+    """A network in evaluation mode on the CPU, and what is known of it.
+
+    losses: (epoch, value) of its training, where that was done by who has it; no package tells.
+    """
 
     network: Network
     manifest: Manifest
+    losses: tuple[tuple[int, float], ...] = ()
 
 
 def save_package(
@@ -128,7 +132,7 @@ def read_manifest(folder: Path) -> Manifest:
     strangers = {p.name for p in folder.iterdir()} - manifest.files.keys() - {MANIFEST}
     if strangers:
         what = f"{min(strangers)} does not belong to this package"
-        raise StateError(what, where=str(folder), mend="Remove it")
+        raise StateError(what, where=str(folder), mend="Give the package a folder of its own")
     return manifest
 
 

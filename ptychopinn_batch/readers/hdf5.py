@@ -7,6 +7,7 @@ datasets' attributes; positions without one need the spec's `position_unit`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +155,17 @@ def _frames_file(path: Path, options: Scan) -> Hdf5File:
 def _frames_key(file: Hdf5File, names: Datasets) -> str:
     key = names.frames or _default_signal(file)
     if key is None:
-        candidates = [e for e in file.entries() if len(e.shape) in (3, 4) and e.dtype.kind in "iuf"]
-        named = ", ".join(f"{e.key} {e.shape}" for e in candidates[:MOST_NAMED])
+        named = ", ".join(_candidates(file)[:MOST_NAMED])
         mend = f"Write datasets.frames; perhaps {named}" if named else "It holds no stack of frames"
         raise UserError("it does not say where its frames are", where=str(file.path), mend=mend)
     return key
+
+
+def _candidates(file: Hdf5File) -> list[str]:
+    """What may be frames: stacks, or else what lies in other files, as detectors write them."""
+    stacks = [e for e in file.entries() if len(e.shape) in (3, 4) and e.dtype.kind in "iuf"]
+    linked = dict.fromkeys(re.sub(r"\d+$", "*", key) for key in file.links())
+    return [f"{e.key} {e.shape}" for e in stacks] or list(linked)
 
 
 def _default_signal(file: Hdf5File) -> str | None:

@@ -179,6 +179,11 @@ class Hdf5File:
         with self.opened() as file, self._guarded("/"):
             return list(_walk(file))
 
+    def links(self) -> list[str]:
+        """Names that are links into other files."""
+        with self.opened() as file, self._guarded("/"):
+            return [key for key, found in _members(file) if isinstance(found, h5py.ExternalLink)]
+
     def companions(self, key: str) -> tuple[Path, ...]:
         """Other files that hold a part of a dataset."""
         with self.opened() as file, self._guarded(key):
@@ -258,18 +263,25 @@ class Hdf5File:
 
 def _walk(file: h5py.File) -> Iterator[Entry]:
     """Numeric datasets of a file, not through links to elsewhere, and not for ever."""
+    for key, found in _members(file):
+        if isinstance(found, h5py.Dataset) and found.dtype.kind in "iufbc" and found.shape:
+            yield Entry(key, tuple(int(side) for side in found.shape), found.dtype)
+
+
+def _members(file: h5py.File) -> Iterator[tuple[str, Any]]:
+    """Everything in a file by its name, and links as links."""
     yield from _below(file, "", DEEPEST, iter(range(MOST_VISITED)))
 
 
-def _below(group: h5py.Group, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[Entry]:
+def _below(
+    group: h5py.Group, prefix: str, depth: int, budget: Iterator[int]
+) -> Iterator[tuple[str, Any]]:
     for name, _ in zip(_names(group), budget, strict=False):
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            continue
-        found, key = _got(group, name), f"{prefix}/{name}"
+        link, key = group.get(name, getlink=True), f"{prefix}/{name}"
+        found = _got(group, name) if isinstance(link, h5py.HardLink) else link
+        yield key, found
         if isinstance(found, h5py.Group) and depth:
             yield from _below(found, key, depth - 1, budget)
-        elif isinstance(found, h5py.Dataset) and found.dtype.kind in "iufbc" and found.shape:
-            yield Entry(key, tuple(int(side) for side in found.shape), found.dtype)
 
 
 def _got(group: h5py.Group, name: str) -> Any:

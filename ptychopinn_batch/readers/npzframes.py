@@ -76,12 +76,18 @@ class NpzPictures:
                 yield np.moveaxis(whole[:, :, start : start + size], 2, 0)
 
 
-def find_layout(header: ArrayHeader, frames: int, axis_order: str, where: str) -> Layout:
-    """Which axis counts frames: the one as long as there are positions. Others are a frame's."""
+def find_layout(header: ArrayHeader, frames: int | None, axis_order: str, where: str) -> Layout:
+    """Which axis counts frames: the one as long as there are positions. Others are a frame's.
+
+    frames: how many; None: as many as the first axis says, or the one that is said to.
+    """
     shape = header.shape[:-1] if len(header.shape) == 4 and header.shape[-1] == 1 else header.shape
     if len(shape) != 3:
         what = f"the frames array has {len(shape)} axes {shape}"
         raise UserError(what, where=where, mend="Give frames x rows x columns")
+    if frames is None:
+        axis_order = "frames_first" if axis_order == "auto" else axis_order
+        frames = shape[0 if axis_order == "frames_first" else 2]
     first = _is_frame_axis(shape, 0, frames, axis_order)
     last = _is_frame_axis(shape, 2, frames, axis_order)
     if first and last:

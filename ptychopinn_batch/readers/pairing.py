@@ -28,15 +28,24 @@ def paired(recording: Recording) -> Pairs:
     """All frames of a recording that have a position. UserError where they do not go together."""
     track, count = recording.track, recording.pictures.shape[0]
     if track is None:
-        mend = "Write files.positions: a table of them, or datasets.positions for HDF5"
+        mend = "Write files.positions: a table of them; of HDF5 datasets.positions, or x and y"
         raise UserError("there are no positions", where=str(recording.path), mend=mend)
     if recording.index is not None and len(recording.index) != count:
         what = f"{len(recording.index)} indexes are given for {count} frames"
         raise UserError(what, where=recording.at("frames"), mend="Give one index per frame")
     if track.index is None:
         return _row_by_row(track, count, recording.at("frames"))
+    if recording.index is None:
+        _refuse_from_one(track, track.index, count)
     frames = np.arange(count) if recording.index is None else recording.index
     return _by_index(track, track.index, frames)
+
+
+def _refuse_from_one(track: Track, index: NDArray[np.int64], count: int) -> None:
+    """Frames count from 0: positions that count from 1 would all be those of a neighbour."""
+    if len(index) == count and (index.min(), index.max()) == (1, count):
+        what = f"their numbers are 1 to {count}, but frames are counted from 0"
+        raise UserError(what, where=track.at, mend="Count from 0, or leave the numbers out")
 
 
 def _row_by_row(track: Track, count: int, where: str) -> Pairs:

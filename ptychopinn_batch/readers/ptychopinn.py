@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.source import Measurement, patch_middle
-from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.jobspec import Files, Scan
 from ptychopinn_batch.readers.arrays import modes_of, single_object
 from ptychopinn_batch.readers.limits import check_numbers
 from ptychopinn_batch.readers.npzfile import NpzFile
@@ -38,6 +38,8 @@ PROBE, OBJECT, INDEX, BAD = "probeGuess", "objectGuess", "scan_index", "bad_pixe
 MEASUREMENT = "measurement"
 ENERGY, DISTANCE, PIXEL = "photon_energy_eV", "detector_distance_m", "detector_pixel_size_m"
 ZERO = ("zero_x_m", "zero_y_m")
+
+_OR = {PROBE: ", or write files.probe", "xcoords": ", or write files.positions"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class _NpzScan:
             format="ptychopinn",
             path=self.file.path,
             pictures=pictures,
-            track=Track(self.positions, "px", self._positions_at),
+            track=self._track(),
             probe=self.probe,
             index=self._index(),
             bad_pixels=self._bad_pixels(),
@@ -102,28 +104,33 @@ class _NpzScan:
 
     @cached_property
     def recorded(self) -> NDArray[np.float64]:
-        """Positions (K, 2) as the file has them, as (x, y)."""
+        """Positions (K, 2) of the file, as (x, y)."""
         x, y = (self._vector(key) for key in self.position_keys)
         if len(x) != len(y):
             what = f"{len(x)} x but {len(y)} y coordinates"
             raise UserError(what, where=self._positions_at, mend="Give a pair for every frame")
         return np.stack([x, y], 1)
 
-    @property
-    def positions(self) -> NDArray[np.float64]:
+    def _track(self) -> Track | None:
         """Under pixel N // 2 of a patch; Ptychodus' own lie under its middle."""
-        if not self.is_of_ptychodus:
-            return self.recorded
-        return self.recorded + patch_middle(self.pictures.shape[-1])
+        if self.elsewhere.positions:
+            return None
+        shift = patch_middle(self.pictures.shape[-1]) if self.is_of_ptychodus else 0.0
+        return Track(self.recorded + shift, "px", self._positions_at)
+
+    @property
+    def elsewhere(self) -> Files:
+        """What the spec gives in other files, and this one need not have."""
+        return self.options.files or Files()
 
     @cached_property
     def is_of_ptychodus(self) -> bool:
         """Whether Ptychodus wrote this file: with a mask, an axis of modes and one scan only."""
         index = self._index()
         return (
-            BAD in self.file.keys
+            {BAD, PROBE} <= self.file.keys
             and MEASUREMENT not in self.file.keys
-            and self.probe.shape == self.file.header(PROBE).shape
+            and len(self.file.header(PROBE).shape) == 3
             and index is not None
             and not index.any()
         )
@@ -133,13 +140,14 @@ class _NpzScan:
         where = self.file.where(self.key)
         header = self.file.plain_header(self.key)
         check_numbers(header.dtype, "frames", where)
-        layout = find_layout(header, len(self.recorded), self.options.axis_order, where)
+        frames = None if self.elsewhere.positions else len(self.recorded)
+        layout = find_layout(header, frames, self.options.axis_order, where)
         return NpzPictures(self.file, self.key, layout, header.dtype.newbyteorder("="))
 
     @cached_property
-    def probe(self) -> NDArray[Any]:
+    def probe(self) -> NDArray[Any] | None:
         """Modes (M, N, N), not checked yet."""
-        return modes_of(self._required(PROBE))
+        return None if self.elsewhere.probe else modes_of(self._required(PROBE))
 
     def _measurement(self) -> Measurement | None:
         word = self.file.word(MEASUREMENT)
@@ -162,9 +170,9 @@ class _NpzScan:
     def _index(self) -> NDArray[np.int64] | None:
         if INDEX not in self.file.keys:
             return None
-        index = self.file.read(INDEX).ravel()
-        if len(index) != len(self.recorded) or index.dtype.kind not in "iu":
-            what = f"{len(index)} numbers of type {index.dtype} for {len(self.recorded)} frames"
+        index, count = self.file.read(INDEX).ravel(), self.pictures.shape[0]
+        if len(index) != count or index.dtype.kind not in "iu":
+            what = f"{len(index)} numbers of type {index.dtype} for {count} frames"
             raise UserError(what, where=self.file.where(INDEX), mend="Give an integer per frame")
         return index.astype(np.int64)
 
@@ -200,4 +208,4 @@ class _NpzScan:
     def _missing(self, key: str) -> UserError:
         found = ", ".join(sorted(self.file.keys)) or "no arrays"
         what = f"there is no {key} in this file, which holds {found}"
-        return UserError(what, where=str(self.file.path), mend=f"Add {key}")
+        return UserError(what, where=str(self.file.path), mend=f"Add {key}{_OR.get(key, '')}")

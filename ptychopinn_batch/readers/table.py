@@ -1,8 +1,9 @@
 """Tables of positions: CSV, or text in columns.
 
 With a header the columns are found by name: x and y, with a unit as in `x_um` or `y [nm]`; `index`
-or `frame` holds the frame's number counted from 0, `file` the name of its file. Without one the
-spec names the columns, for habits differ: Ptychodus has y first in CSV and x first in text.
+or `frame` holds the frame's number counted from 0, `file` the name of its file. A comment above the
+numbers that names x and y is a header, as numpy writes one. Without one the spec names the columns,
+for habits differ: Ptychodus has y first in CSV and x first in text.
 """
 
 from __future__ import annotations
@@ -71,17 +72,29 @@ def read_track(path: Path, options: Scan, frames: tuple[str, ...] = ()) -> Track
 
 def _read(path: Path) -> Table:
     """All lines but empty ones and comments."""
-    numbers, rows = [], []
+    numbers, rows, above = [], [], ""
     for number, line in enumerate(_lines(path), 1):
         text = line.split("#", 1)[0].strip()
         if text:
             numbers.append(number)
             rows.append(_cells(text))
+        elif not rows and line.strip():
+            above = line.strip().lstrip("# ")
     if not rows:
         raise UserError("there is nothing in this table", where=str(path), mend="Give positions")
-    header = None if _is_number(rows[0][0]) else tuple(cell.casefold() for cell in rows[0])
-    skip = 0 if header is None else 1
-    return Table(path, header, tuple(numbers[skip:]), tuple(rows[skip:]))
+    if not _is_number(rows[0][0]):
+        return Table(path, _names(rows[0]), tuple(numbers[1:]), tuple(rows[1:]))
+    return Table(path, _commented(above), tuple(numbers), tuple(rows))
+
+
+def _commented(text: str) -> tuple[str, ...] | None:
+    """The names in a comment, where it names x and y."""
+    names = _names(_cells(text))
+    return names if len(_coordinates(names)) == 2 else None
+
+
+def _names(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(cell.casefold() for cell in cells)
 
 
 def _lines(path: Path) -> list[str]:
@@ -116,10 +129,7 @@ def _is_number(cell: str) -> bool:
 def _columns(table: Table, options: Scan) -> _Columns:
     if table.header is None:
         return _unnamed(table, options)
-    found: dict[str, tuple[int, str]] = {}
-    for at, cell in enumerate(table.header):
-        if (match := COLUMN.match(cell)) and match[1] not in found:
-            found[match[1]] = at, match[2]
+    found = _coordinates(table.header)
     if len(found) < 2:
         what = f"no columns x and y among {', '.join(table.header)[:200]}"
         raise UserError(what, where=f"{table.path}:1", mend="Name them, such as x_um,y_um")
@@ -127,11 +137,23 @@ def _columns(table: Table, options: Scan) -> _Columns:
     return _Columns(x, y, (x_unit, y_unit), _named(table, INDEXES), _named(table, NAMES))
 
 
+def _coordinates(names: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Of x and y the column and its unit, as far as they are named."""
+    found: dict[str, tuple[int, str]] = {}
+    for at, name in enumerate(names):
+        if (match := COLUMN.match(name)) and match[1] not in found:
+            found[match[1]] = at, match[2]
+    return found
+
+
 def _unnamed(table: Table, options: Scan) -> _Columns:
     if options.position_columns is None:
         what = "this table has no header, so it does not say which column is x"
         mend = "Write position_columns: [x, y] or [y, x]; Ptychodus writes [y, x] in CSV files"
         raise UserError(what, where=str(table.path), mend=mend)
+    if (columns := len(table.rows[0])) > len(options.position_columns):
+        what = f"this table has {columns} columns and no header, so one is neither x nor y"
+        raise UserError(what, where=str(table.path), mend="Name them above, such as index,x_um,y_um")
     x = options.position_columns.index("x")
     return _Columns(x, 1 - x, ("", ""))
 

@@ -19,7 +19,7 @@ from ptychopinn_batch import physics
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.data.store import Refinement
 from ptychopinn_batch.inference import central_window, device_of, halo, region_of
-from ptychopinn_batch.jobspec import Infer, Refine
+from ptychopinn_batch.jobspec import Refine, Tiled
 from ptychopinn_batch.networks.base import Reconstruction
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.precision import mixed
@@ -52,7 +52,7 @@ class _Scan:
     store: ScanStore
     canvas: Canvas
     refine: Refine
-    infer: Infer
+    infer: Tiled
 
     def region(self, window: Window, probe: Tensor) -> tuple[Region, Tensor]:
         """The frames in a window with this probe, and their rows; room around them to move in."""
@@ -82,7 +82,7 @@ def refine_scan(
     store: ScanStore,
     canvas: Canvas,
     refine: Refine,
-    infer: Infer,
+    infer: Tiled,
     beat: Beat = lambda done, total: None,
 ) -> Refined:
     """Probe and positions of a scan, as far as `refine` asks for them.

@@ -21,7 +21,7 @@ from hpc.errors import HpcError
 from hpc.fsio import read_json
 from hpc.ledger import Status
 from hpc.paths import RunPaths
-from hpc.status import Row, RunStatus, StatusReader
+from hpc.status import Row, RunStatus, read_status
 from hpc.submission import PlannedTask, read_plan
 from hpc.task import Task
 from ptychopinn_batch.jobspec import JobSpec
@@ -31,6 +31,7 @@ from ptychopinn_batch.report.record import ResultReport
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.params import FinalizeParams
 from ptychopinn_batch.sweep import point_name, points
+from ptychopinn_batch.verdict.findings import faults_in
 
 __all__ = ["Entry", "Made", "RunReport", "StageUse", "collect"]
 
@@ -99,6 +100,11 @@ class Entry:
         return self.metrics.verdict if self.metrics else self.status.replace("_", " ")
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with it, in a word or two each."""
+        return faults_in(self.metrics.findings) if self.metrics else ()
+
+    @property
     def resolution_m(self) -> float | None:
         """Half a period where objects from every other frame each agree no more."""
         evidence = self.metrics.evidence if self.metrics else None
@@ -127,9 +133,9 @@ class RunReport:
         return self.status.counts.get("blocked", 0)
 
 
-def collect(run: RunPaths, reader: StatusReader | None = None) -> RunReport:
+def collect(run: RunPaths, status: RunStatus | None = None) -> RunReport:
     """All that is known of a run. UserError where it was never submitted."""
-    status = (reader or StatusReader(run)).read()
+    status = status or read_status(run)
     known = _Known(run, {task.id: task for task in read_plan(run).tasks}, status)
     return RunReport(
         run=run.name,

@@ -11,6 +11,7 @@ from hpc.paths import RunPaths
 from hpc.resources import format_duration
 from hpc.status import Row
 from ptychopinn_batch.report.words import without_secrets
+from ptychopinn_batch.sections import section_of
 
 __all__ = ["FAILED", "Failure", "failure_of"]
 
@@ -18,7 +19,6 @@ FAILED: frozenset[Status] = frozenset({"failed", "timed_out", "killed", "cancell
 LAST_LINES = 20
 LONGEST_LINE = 300  # characters
 END = 2**16  # bytes of a log that are looked at
-SECTIONS = {"package": "finalize"}  # of `resources` in a spec, where not named as the stage
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _end(run: RunPaths, row: Row) -> tuple[str, ...]:
 def _advice(run: str, row: Row, fault: Fault | None) -> str:
     """What to do, in sentences that hold commands between backquotes."""
     again = f"`ptychopinn-batch resubmit {run}`"
-    section = SECTIONS.get(row.stage, row.stage)
+    section = section_of(row.stage)
     match fault:
         case "memory":
             asked = f" (it had {row.mem_gb:g} GB)" if row.mem_gb else ""

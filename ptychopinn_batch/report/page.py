@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 ROOM = 26_000_000  # characters of pictures and details; the page shall stay below 30 MB
-ENTRY = 5_500  # characters that a result takes at most, besides its pictures
+ENTRY = 7_000  # characters that a result takes at most, besides its pictures
 FEW = 50  # results whose details are part of the page from the start, not once they are opened
 MOST_FAILURES = 100  # that are shown in full
 

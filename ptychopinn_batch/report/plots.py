@@ -7,7 +7,11 @@ import io
 import re
 from collections.abc import Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["BOX", "Line", "gradient", "line_plot"]
 
@@ -39,38 +43,62 @@ def line_plot(
     With `categories`, x counts them. Texts stay texts; none of them is taken for mathematics.
     """
     import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     salt = hashlib.sha256(repr((lines, x_label, y_label, categories)).encode()).hexdigest()
-    style: Any = {
+    with matplotlib.rc_context(_style(salt)):
+        figure = _figure()
+        axes = figure.add_subplot(facecolor="none")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.2, color=INK)
+        _draw(axes, lines)
+        _count(axes, lines, categories)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        return _embedded(_svg(figure), title)
+
+
+def _style(salt: str) -> Any:  # a mapping whose keys matplotlib lists one by one
+    """Texts as such, and names of parts that follow from what is drawn."""
+    return {
         "svg.fonttype": "none",
         "svg.hashsalt": salt,
         "font.size": 9,
         "text.parse_math": False,
         **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
     }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=SIZE, layout="constrained", facecolor="none")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot(facecolor="none")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.2, color=INK)
-        for line, colour in zip(lines, _colours(len(lines)), strict=True):
-            dots = "." if len(line.points) < 40 else ""
-            axes.plot(*_split(line.points), color=colour, marker=dots)
-            axes.plot(*_split(line.marks), ".", color=colour, alpha=0.5, markersize=4)
-        if categories:
-            axes.set_xticks(range(len(categories)), categories)
-        elif all(float(x).is_integer() for line in lines for x, _ in line.points):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        text = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(text, format="svg", metadata=nothing, transparent=True)
-    return _embedded(text.getvalue(), title)
+
+
+def _figure() -> Figure:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, layout="constrained", facecolor="none")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _draw(axes: Axes, lines: Sequence[Line]) -> None:
+    for line, colour in zip(lines, _colours(len(lines)), strict=True):
+        dots = "." if len(line.points) < 40 else ""
+        axes.plot(*_split(line.points), color=colour, marker=dots)
+        axes.plot(*_split(line.marks), ".", color=colour, alpha=0.5, markersize=4)
+
+
+def _count(axes: Axes, lines: Sequence[Line], categories: Sequence[str]) -> None:
+    """Ticks of x: the categories, or no fractions where there are none."""
+    from matplotlib.ticker import MaxNLocator
+
+    if categories:
+        axes.set_xticks(range(len(categories)), categories)
+    elif all(float(x).is_integer() for line in lines for x, _ in line.points):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(text, format="svg", metadata=nothing, transparent=True)
+    return text.getvalue()
 
 
 def gradient(colours: str) -> str:

@@ -44,38 +44,33 @@ def _schema() -> Node:
 def _sweep_schema(plain: Node, leaves: dict[str, Node]) -> Node:
     """A sweep in its three forms, or as a bare product."""
     keys = {key: node for key, node in leaves.items() if key.split(".")[0] in SWEEPABLE}
-    names = {"anyOf": [{"enum": list(keys)}, {"pattern": rf"^({'|'.join(SWEEPABLE)})(\.|$)"}]}
-    axes = {
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": names,
-        "properties": {
-            key: {"type": "array", "minItems": 1, "items": node} for key, node in keys.items()
-        },
-        "additionalProperties": {"type": "array", "minItems": 1},
-    }
-    point = {"type": "object", "minProperties": 1, "propertyNames": names, "properties": keys}
-    forms = {
-        "product": axes,
-        "zip": axes,
-        "list": {"type": "array", "minItems": 1, "items": point},
-    }
-    described = {
-        form: {**node, "description": plain["properties"][form]["description"]}
-        for form, node in forms.items()
-    }
+    axes = _mapping({key: _list_of(node) for key, node in keys.items()})
+    axes["additionalProperties"] = _list_of({})
+    forms = {"product": axes, "zip": axes, "list": _list_of(_mapping(keys))}
+    for form, node in forms.items():
+        forms[form] = {**node, "description": plain["properties"][form]["description"]}
     return {
         "description": plain["description"],
-        "oneOf": [
-            {
-                "type": "object",
-                "properties": {**{other: {"type": "null"} for other in forms}, form: node},
-                "required": [form],
-                "additionalProperties": False,
-            }
-            for form, node in described.items()
-        ]
-        + [axes],
+        "oneOf": [*(_one_form(forms, form) for form in forms), axes],
+    }
+
+
+def _mapping(keys: dict[str, Node]) -> Node:
+    """Values under keys that a sweep may vary; those of mappings without keys of their own, too."""
+    names = {"anyOf": [{"enum": list(keys)}, {"pattern": rf"^({'|'.join(SWEEPABLE)})(\.|$)"}]}
+    return {"type": "object", "minProperties": 1, "propertyNames": names, "properties": keys}
+
+
+def _list_of(items: Node) -> Node:
+    return {"type": "array", "minItems": 1, **({"items": items} if items else {})}
+
+
+def _one_form(forms: dict[str, Node], form: str) -> Node:
+    return {
+        "type": "object",
+        "properties": {**{other: {"type": "null"} for other in forms}, form: forms[form]},
+        "required": [form],
+        "additionalProperties": False,
     }
 
 

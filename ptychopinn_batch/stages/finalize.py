@@ -24,8 +24,9 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.provenance import Provenance, collect
 from ptychopinn_batch.report.draw import draw
 from ptychopinn_batch.report.frames import FrameStatistics
+from ptychopinn_batch.report.live import optional
 from ptychopinn_batch.report.record import Curve
-from ptychopinn_batch.report.write import optional, refresh
+from ptychopinn_batch.report.write import refresh
 from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.infer import network_of
@@ -116,18 +117,11 @@ def _measured(
     return result.with_residual(found.fitted), found
 
 
-def _history(context: TaskContext, network: str, column: str) -> tuple[tuple[int, float], ...]:
+def _history(context: TaskContext, network: str, column: str) -> Points:
     """Epoch and figure of the training in this run that made the network, if one did."""
     if network.startswith((PRETRAINED, UNTRAINED)):
         return ()
-    history = TrainingPaths(context.run.training(network)).history
-    if not history.exists():
-        return ()
-    rows = [
-        (int(row["epoch"]), float(row[column]))
-        for row in csv.DictReader(history.read_text().splitlines())
-    ]
-    return tuple((epoch, value) for epoch, value in rows if math.isfinite(value))
+    return curve(TrainingPaths(context.run.training(network)).history, column)
 
 
 def _curves(context: TaskContext, network: str) -> Iterator[Curve]:

@@ -15,7 +15,6 @@ from hpc.task import content_key
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.jobspec import (
     FILE_KEYS,
-    Infer,
     Model,
     ModelExport,
     Refine,
@@ -23,6 +22,7 @@ from ptychopinn_batch.jobspec import (
     Scan,
     Section,
     Seed,
+    Tiled,
     Train,
     wrong,
 )
@@ -109,6 +109,16 @@ class PrepareParams(StageParams):
         return self
 
 
+class CheckParams(StageParams):
+    """Whether a scan can be trusted, asked of some of its frames. stop: fails where it is bad."""
+
+    stage: ClassVar[str] = "check"
+    scan: ScanContent
+    input: InputIdentity
+    reader: str
+    stop: bool
+
+
 class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
@@ -139,7 +149,7 @@ class RefineParams(StageParams):
     network: NetworkId
     store: str
     refine: Refine
-    infer: Infer
+    infer: Tiled
     canvas: Canvas
 
 
@@ -150,7 +160,7 @@ class InferParams(StageParams):
     revision: ClassVar[int] = 2
     network: NetworkId
     store: str
-    infer: Infer
+    infer: Tiled
     canvas: Canvas
     tiles: tuple[int, int]
     array_key: str
@@ -174,14 +184,14 @@ class FinalizeParams(StageParams):
     stage: ClassVar[str] = "finalize"
     store: str
     network: NetworkId
-    infer: Infer
+    infer: Tiled
     array_key: str
     canvas: Canvas
     export: tuple[ResultExport, ...]
     held_out: float = Field(0.1, gt=0, lt=1, description="share of frames left out for R_held_out")
 
 
-def array_key(*, network: str, store: str, infer: Infer, canvas: Canvas) -> str:
+def array_key(*, network: str, store: str, infer: Tiled, canvas: Canvas) -> str:
     """Key of an object array: the hash of all that decides its values.
 
     How tiles are shared out between tasks does not.

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from hpc.errors import UserError
+from hpc.task import Task
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.build import build_store, whole_store
 from ptychopinn_batch.data.header import geometry_of, scan_identity
@@ -17,7 +18,7 @@ from ptychopinn_batch.data.source import RawScan, first_frames
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import read_scan, reader_id
 from ptychopinn_batch.simulate.scan import simulate_scan
-from ptychopinn_batch.stages.params import PrepareParams
+from ptychopinn_batch.stages.params import CheckParams, PrepareParams
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
 
 
@@ -41,11 +42,16 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
 def _raw(context: TaskContext, params: PrepareParams) -> RawScan:
     if params.input is None:
         return simulated(params.scan)
-    keys: dict[str, JsonValue] = {"format": str(params.reader).split()[0]}
-    keys |= {key: value for key, value in context.task.extras.items() if key in ("path", "files")}
-    scan = params.scan.at(keys)
+    scan = scan_of(context.task, params)
     _check_input(scan, params)
     return read_scan(scan)
+
+
+def scan_of(task: Task, params: PrepareParams | CheckParams) -> Scan:
+    """The scan in the files that a task names."""
+    keys: dict[str, JsonValue] = {"format": str(params.reader).split()[0]}
+    keys |= {key: value for key, value in task.extras.items() if key in ("path", "files")}
+    return params.scan.at(keys)
 
 
 def simulated(scan: Scan) -> RawScan:

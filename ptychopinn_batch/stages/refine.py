@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -13,8 +14,9 @@ from ptychopinn_batch.data.build import whole_store
 from ptychopinn_batch.data.refined import refined_store
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import best_device
+from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.networks.unrolled import Unrolled
-from ptychopinn_batch.refinement.scan import refine_scan
+from ptychopinn_batch.refinement.scan import Beat, refine_scan
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import RefineParams
 from ptychopinn_batch.usage import PEAK, peak_rss_mb
@@ -34,20 +36,27 @@ def _refined(context: TaskContext, params: RefineParams) -> ScanStore:
     store = ScanStore.open(context.run.store(params.store))
     network = network_of(context, params.network).to(best_device())
     legacy.enter_inference(context, params, store.info, network.settings)
-    if not isinstance(network, Unrolled):
-        what = f"a {network.architecture!r} has no steps to refine anything between"
-        mend = "Remove the section, or use an 'unrolled' network"
-        raise UserError(what, where="refine", mend=mend)
 
     def beat(done: int, total: int) -> None:
         context.heartbeat(step=done, total=total)
         if context.should_stop() and done < total:
             raise Requeue(f"asked to stop after {done} of {total} parts", kept=False)
 
+    return refined(store, network, params, context.run.store(context.task.key), beat)
+
+
+def refined(
+    store: ScanStore, network: Network, params: RefineParams, folder: Path, beat: Beat
+) -> ScanStore:
+    """The store of a scan as a network finds it to be, in `folder`."""
+    if not isinstance(network, Unrolled):
+        what = f"a {network.architecture!r} has no steps to refine anything between"
+        mend = "Remove the section, or use an 'unrolled' network"
+        raise UserError(what, where="refine", mend=mend)
     found = refine_scan(network, store, params.canvas, params.refine, params.infer, beat)
     return refined_store(
         store,
-        context.run.store(context.task.key),
+        folder,
         probe=found.probe.numpy(),
         positions=found.positions.numpy(),
         canvas=params.canvas,

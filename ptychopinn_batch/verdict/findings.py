@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from pydantic import Field
@@ -44,6 +45,16 @@ class Finding(Record):
     def text(self) -> str:
         """Reason and mend in a line."""
         return f"{self.reason}. {self.mend}" if self.mend else self.reason
+
+
+def objections(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that are doubtful or bad: what a reader must know."""
+    return tuple(found for found in findings if found.judgement in ("doubtful", "bad"))
+
+
+def faults_in(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The names of what is wrong, each once."""
+    return tuple(dict.fromkeys(found.fault for found in objections(findings)))
 
 
 def finding(fault: Fault, judgement: Judgement, reason: str, mend: str = "") -> Finding:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,17 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def image() -> Iterator[Path]:
     """The image, by the one command that everybody uses."""
-    if os.environ.get(IMAGE):
-        yield Path(os.environ[IMAGE])
+    given = os.environ.get(IMAGE)
+    skip_or_fail(missing(["apptainer"] if given else ["apptainer", "debootstrap"]))
+    if given:
+        yield Path(given)
         return
-    skip_or_fail(missing())
     with tempfile.TemporaryDirectory(prefix="ptychopinn-image-") as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "image.sif"
-        # Torch is where pip found the one that these tests run with.
-        command = (ROOT / "containers" / "build", "--torch-index", "none", "--compression", "3")
+        # Where pip has found a torch for CPUs for these tests, it finds it once more.
+        where = ("--torch-index", "none") if metadata.version("torch").endswith("+cpu") else ()
+        command = (ROOT / "containers" / "build", *where, "--compression", "3")
         done = subprocess.run(
             [*command, path],
             env={**os.environ, "PYTHON": sys.executable},
@@ -89,11 +92,13 @@ def place(account):
         yield account.folder(path)
 
 
-def missing() -> str:
-    if shutil.which("apptainer") is None:
-        return "there is no apptainer"
-    if shutil.which("debootstrap") is None:
-        return "there is no debootstrap"
+def missing(programs) -> str:
+    """Why no image can be built and run here; empty where it can."""
+    for program in programs:
+        if shutil.which(program) is None:
+            return f"there is no {program}"
+    if subprocess.run(["unshare", "--user", "true"], check=False, capture_output=True).returncode:
+        return "there are no user namespaces"
     return ""
 
 

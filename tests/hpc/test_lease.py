@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpc.errors import LockedError
-from hpc.lease import EXPIRES_AFTER, Lease, Owner, current_user, holder
+from hpc.lease import EXPIRES_AFTER, Lease, Owner, at_work, current_user, holder
 from hpc.process import Process
 
 HOLD = """
@@ -123,6 +123,21 @@ def test_a_note_that_another_host_renews_no_more_has_expired(elsewhere: Path) ->
         owner = holder(elsewhere.with_name("lock"))
         assert owner is not None
         assert owner.process == Process.current()
+
+
+def test_who_is_at_work_is_known_as_long_as_the_claim_has_not_expired(elsewhere: Path) -> None:
+    lock = elsewhere.with_name("lock")
+    owner = at_work(lock)
+    assert owner is not None
+    assert owner.process.host == "login2"
+    age(elsewhere, EXPIRES_AFTER + 1)
+    assert at_work(lock) is None
+
+
+def test_our_own_claim_does_not_expire(tmp_path: Path) -> None:
+    with Lease(tmp_path / "lock", "x"):
+        age(tmp_path / "lock.owner.json", EXPIRES_AFTER + 1)
+        assert at_work(tmp_path / "lock") is not None
 
 
 def test_a_note_of_another_host_is_of_no_weight_where_others_keep_order(elsewhere: Path) -> None:

@@ -39,6 +39,24 @@ def test_whatever_decides_the_result_changes_the_key(make: Make) -> None:
     assert len(keys) == 6
 
 
+def test_what_a_task_only_waits_for_does_not_decide_its_result(make: Make) -> None:
+    need, gate = make("n"), make("gate")
+    task = make("a", needs=[need])
+    gated = make_task(
+        id="a",
+        stage=task.stage,
+        entry=task.entry,
+        revision=task.revision,
+        params=task.params,
+        needs=[need],
+        after=[gate],
+        resources=task.resources,
+    )
+    assert gated.key == task.key
+    assert (gated.needs, gated.need_keys) == (("n", "gate"), (need.key,))
+    assert differences(task, gated) == []
+
+
 def test_extras_do_not_decide_the_result(make: Make) -> None:
     task = make("a")
     same = make_task(

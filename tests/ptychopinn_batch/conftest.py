@@ -1,8 +1,10 @@
-"""What tests share: a small scan as a store; the command line, tasks run in the same process."""
+"""What tests share: small scans; the command line, tasks run in the same process."""
 
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +18,8 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Simulation
 from ptychopinn_batch.simulate.scan import simulate_scan
 
+from .contract import write_contract
+
 SMALL_SCAN = Simulation(frames=900, frame_size=32, step=3.5, probe_radius=0.14, photons=1e6)
 
 
@@ -24,6 +28,16 @@ def small_store(tmp_path_factory) -> ScanStore:
     folder = tmp_path_factory.mktemp("stores") / "small"
     build_store(simulate_scan(SMALL_SCAN), folder)
     return ScanStore.open(folder)
+
+
+@pytest.fixture
+def save(tmp_path) -> Callable[..., Path]:
+    """Writes the scan of PtychoPINN's contract with some arrays replaced, or left out."""
+
+    def write(name: str = "scan.npz", **changes: Any) -> Path:
+        return write_contract(tmp_path / name, **changes)
+
+    return write
 
 
 class Here(Child):

@@ -316,7 +316,8 @@ def test_limits_reach_the_executor(prints, monkeypatch):
     (executor,) = seen
     assert executor.room.tasks == 3
     assert executor.stage_limits == {
-        "prepare": 8, "train": 4, "refine": 8, "infer": 5, "finalize": 8, "package": 8
+        "prepare": 8, "train": 4, "refine": 8, "infer": 5, "finalize": 8, "package": 8,
+        "check": 8,
     }  # fmt: skip
     assert executor.retry.memory == 7
 

@@ -22,6 +22,7 @@ from ptychopinn_batch.clusterfile import (
 )
 from ptychopinn_batch.clusterreference import key_tables
 from ptychopinn_batch.stages.params import (
+    CheckParams,
     FinalizeParams,
     InferParams,
     PackageParams,
@@ -155,8 +156,8 @@ def test_the_shortest_profile():
         ),
         (
             "version: 1\nstages: {x: {}}",
-            ":2 stages.x: there is no such stage. Stages: prepare, train, package, refine, infer, "
-            "finalize",
+            ":2 stages.x: there is no such stage. Stages: check, prepare, train, package, refine, "
+            "infer, finalize",
         ),
         (
             "",
@@ -284,6 +285,7 @@ def test_the_keys_of_a_spec_that_set_resources():
 
 def test_the_stages_are_those_there_are():
     models = (
+        CheckParams,
         PrepareParams,
         TrainParams,
         PackageParams,

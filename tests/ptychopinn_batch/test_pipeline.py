@@ -313,6 +313,63 @@ def test_a_training_gets_the_machines_it_is_to_use():
     assert (task.resources.nodes, task.resources.tasks_per_node) == (2, 4)
 
 
+# Checks
+
+FILE_ALONE = NO_TRAINING.replace("simulate: {frames: 100, frame_size: 64}\n", "path: a.npz\n", 1)
+
+
+@pytest.fixture
+def checked(files):
+    """The tasks of a spec with one scan from a file and one simulated, by what `check` says."""
+
+    def make(mode, more="", **changes):
+        return tasks_of(f"{FILE_ALONE}check: {mode}\n{more}", changes, here=(files,))
+
+    return make
+
+
+def test_a_scan_from_a_file_is_looked_at_first_and_one_that_is_simulated_is_not(checked):
+    names = list(checked("warn"))
+    assert names[0] == "check-a"
+    assert [name for name in names if name.startswith("check")] == ["check-a"]
+    assert "check-a" not in checked("off")
+
+
+def test_a_warning_keeps_nothing_waiting(checked):
+    assert not [task for task in checked("warn").values() if "check-a" in task.needs]
+
+
+def test_what_is_made_of_a_scan_waits_for_a_check_that_may_stop_it_and_other_scans_do_not(checked):
+    tasks = checked("stop", "refine: {}\n")
+    assert {name for name, task in tasks.items() if "check-a" in task.needs} == {
+        "prepare-a",
+        "refine-default-a",
+        "infer-default-a-0",
+        "finalize-default-a",
+    }
+
+
+def test_a_training_waits_for_the_checks_of_all_its_scans_once(checked):
+    tasks = checked("stop", "train: {}\n")
+    assert tasks["train-default"].needs == ("prepare-a", "prepare-b", "check-a")
+    assert tasks["infer-default-b-0"].needs == ("prepare-b", "train-default")
+
+
+def test_how_a_scan_is_checked_is_in_the_key_of_the_check_alone(checked):
+    ways = [keys(checked(mode, "refine: {}\n")) for mode in ("warn", "stop", "off")]
+    assert ways[0].pop("check-a") != ways[1].pop("check-a")
+    assert ways[0] == ways[1] == ways[2]
+
+
+def test_variants_share_the_check_of_a_scan_and_scans_that_differ_have_their_own(checked):
+    assert sum(name.startswith("check") for name in checked("stop", "", infer={"steps": 4})) == 1
+    tasks = checked("stop", "sweep: {scans.0.swap_xy: [false, true]}\n")
+    assert [name for name in tasks if name.startswith("check")] == [
+        "check-a-scans.0.swap_xy=false",
+        "check-a-scans.0.swap_xy=true",
+    ]
+
+
 # Sweeps
 
 
@@ -474,8 +531,11 @@ def another_value(key):
 def expected_to_change(key):
     if key.startswith(NEUTRAL):
         return set()
+    if key == "check":
+        return set()  # of scans that are simulated
     if key.startswith("scans.0"):
-        return {"prepare-a"} | AFTER_TRAINING
+        checked = {"check-a"} if key.startswith(OF_FILES) else set()
+        return {"prepare-a"} | checked | AFTER_TRAINING
     if key.startswith(("train.", "model.", "seed")):
         return AFTER_TRAINING
     if key.startswith("refine."):
@@ -507,7 +567,7 @@ numbers = {
     "scans.0.simulate.photons": st.floats(1, 1e9),
     "scans.0.frames": st.integers(2, 100),
     "infer.steps": st.integers(1, 1000),
-    "infer.tile": st.integers(4, 8).map(lambda k: 64 * k),
+    "infer.tile": st.integers(2, 8).map(lambda k: 64 * (2 * k + 1)),  # none that is chosen
     "infer.precision": st.sampled_from(["32", "bf16"]),
     "train.workers": st.integers(0, 8),
     "resources.infer.mem_gb": st.floats(1, 100),
@@ -659,7 +719,7 @@ def test_a_file_is_known_by_its_content_wherever_it_lies_and_whatever_it_is_call
 @pytest.mark.parametrize("other", [{"sha256": "b" * 64}, {"reader": "cxi"}], ids=str)
 def test_other_content_or_another_reader_makes_another_scan(other):
     pairs = zip(file_tasks("/data/a.npz"), file_tasks("/data/a.npz", **other), strict=True)
-    assert [before == after for before, after in pairs] == [True, False, False, False]
+    assert [before == after for before, after in pairs] == [True, *[False] * 4]
 
 
 # Scans that do not fit

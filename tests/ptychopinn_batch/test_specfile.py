@@ -207,8 +207,8 @@ MISTAKES = {
     ),
     "not a multiple": (
         "infer: {tile: 500}",
-        "fly64.yaml:5 infer.tile: Expected a multiple of 64 from 64 to 8192, got 500. "
-        "Write tile: 512",
+        "fly64.yaml:5 infer.tile: Expected auto or a multiple of 64 from 64 to 8192, got 500. "
+        "Write tile: auto",
     ),
     "neither of two types": (
         "infer: {halo: -1}",
@@ -237,7 +237,7 @@ MISTAKES = {
     ),
     "time without colons": (
         "resources: {train: {time: 4h}}",
-        "fly64.yaml:5 resources.train.time: Expected a time as HH:MM:SS, "
+        "fly64.yaml:5 resources.train.time: Expected a time as HH:MM:SS or D-HH:MM:SS, "
         'got the text "4h". Write, for example, time: 04:00:00 (the default)',
     ),
     "rule between keys": (

@@ -77,6 +77,21 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
 
 
 @pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a command on PATH, before all others, that does what its lines of shell say."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+
+    def put(command: str, text: str) -> None:
+        (folder / command).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / command).chmod(0o755)
+        if not os.environ["PATH"].startswith(f"{folder}:"):
+            monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    return put
+
+
+@pytest.fixture
 def slurm(cluster: FakeCluster) -> Slurm:
     return Slurm(pause=0.01)
 

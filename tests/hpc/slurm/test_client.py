@@ -63,14 +63,14 @@ def test_a_plain_no_is_told_apart(cluster, slurm: Slurm, script: Path) -> None:
     assert not error.value.busy
 
 
-def test_a_command_that_does_not_answer_is_not_waited_for_for_ever(
-    cluster, slurm: Slurm, script: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_user_has_set_does_not_win_over_the_script(
+    tool, slurm: Slurm, script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpc.slurm.client.SUBMIT", 1.0)
-    cluster.fault("sbatch", "hangs")
-    with pytest.raises(SlurmError, match="sbatch: timed out after 1 s") as error:
-        slurm.submit(script)
-    assert error.value.busy
+    tool("sbatch", f'echo "${{SBATCH_ACCOUNT-unset}} $SBATCH_QOS" > {tmp_path}/seen; echo 12')
+    monkeypatch.setenv("SBATCH_ACCOUNT", "other")
+    monkeypatch.setenv("SBATCH_QOS", "high")
+    assert slurm.submit(script) == "12"
+    assert (tmp_path / "seen").read_text() == "unset high\n"
 
 
 # Asking
@@ -126,17 +126,9 @@ def test_a_job_that_the_controller_has_forgotten_is_no_error(cluster, slurm: Slu
         slurm.shown("12_3")
 
 
-def fake(cluster, command: str, text: str) -> None:
-    (cluster.bin / command).write_text(f"#!/bin/sh\n{text}\n")
-    (cluster.bin / command).chmod(0o755)
-
-
-def test_all_records_of_a_job_that_was_requeued_are_told_in_their_order(
-    cluster, slurm: Slurm
-) -> None:
+def test_all_records_of_a_job_that_was_requeued_are_told_in_their_order(tool, slurm: Slurm) -> None:
     end = "2026-11-24T23:36:34"
-    fake(
-        cluster,
+    tool(
         "sacct",
         f"echo '12_3|a|NODE_FAIL|0:0|0:0|n1|{end}|'\n"
         f"echo '12_3|a|PREEMPTED|0:0|0:0|n2|{end}|'\n"
@@ -149,20 +141,9 @@ def test_all_records_of_a_job_that_was_requeued_are_told_in_their_order(
     ]
 
 
-def test_the_nodes_that_do_not_work_are_told_once(cluster, slurm: Slurm) -> None:
-    fake(cluster, "sinfo", "echo node7; echo node2; echo node7")
+def test_the_nodes_that_do_not_work_are_told_once(tool, slurm: Slurm) -> None:
+    tool("sinfo", "echo node7; echo node2; echo node7")
     assert slurm.lost_nodes("node[1-9]") == ("node2", "node7")
-
-
-def test_bytes_that_are_no_text_are_no_error(cluster, slurm: Slurm) -> None:
-    fake(cluster, "squeue", r"printf '12_0|demo|PENDING|\377\376||N/A|\n'")
-    assert [report.job for report in slurm.queued(["demo"])] == ["12_0"]
-
-
-def test_an_error_without_a_word_is_an_error(cluster, slurm: Slurm) -> None:
-    fake(cluster, "scancel", "exit 3")
-    with pytest.raises(SlurmError, match="scancel: failed without a word"):
-        slurm.cancel(["12"])
 
 
 def test_cancelling_names_jobs_and_elements_and_forgives_those_that_are_over(
@@ -179,65 +160,3 @@ def test_a_machine_without_slurm_is_told_apart(
     assert not Slurm.is_here()
     with pytest.raises(SlurmError, match="squeue: there is no such command here"):
         Slurm().queued(["demo"])
-
-
-# The environment of its commands
-
-
-@pytest.fixture
-def environment(cluster, slurm: Slurm, script: Path, tmp_path: Path):
-    """What sbatch finds in its environment."""
-    fake(cluster, "sbatch", f"env > {tmp_path}/environment; echo 12")
-
-    def submit() -> dict[str, str]:
-        slurm.submit(script)
-        lines = (tmp_path / "environment").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
-
-    return submit
-
-
-def test_the_shape_of_a_job_around_us_does_not_become_that_of_new_ones(
-    environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("SLURM_ARRAY_TASK_ID", "SLURM_NTASKS", "SRUN_CPUS_PER_TASK", "SQUEUE_FORMAT"):
-        monkeypatch.setenv(name, "3")
-    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
-    found = environment()
-    assert {"SLURM_ARRAY_TASK_ID", "SLURM_NTASKS", "SRUN_CPUS_PER_TASK"}.isdisjoint(found)
-    assert "SQUEUE_FORMAT" not in found
-    assert found["SLURM_CONF"] == "/etc/slurm.conf"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "SBATCH_ACCOUNT",
-        "SBATCH_TIMELIMIT",
-        "SBATCH_ARRAY_INX",
-        "SBATCH_MEM_PER_NODE",
-        "SBATCH_MEM_PER_CPU",
-        "SBATCH_NO_REQUEUE",
-        "SBATCH_WAIT",
-    ],
-)
-def test_what_a_user_has_set_does_not_win_over_the_script(
-    environment, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "7")
-    assert name not in environment()
-
-
-@pytest.mark.parametrize("name", ["SBATCH_QOS", "SBATCH_PARTITION", "SBATCH_WAIT_ALL_NODES"])
-def test_what_a_user_has_set_and_the_script_does_not_say_stays(
-    environment, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv(name, "7")
-    assert environment()[name] == "7"
-
-
-def test_times_are_asked_for_in_the_form_that_is_read(
-    environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLURM_TIME_FORMAT", "relative")
-    assert environment()["SLURM_TIME_FORMAT"] == "standard"

@@ -16,7 +16,7 @@ from hpc.retry import RetryPolicy
 from hpc.slurm import steward
 from hpc.slurm.client import Slurm
 from hpc.slurm.profile import Partition, Profile
-from hpc.slurm.steward import due, look_after
+from hpc.slurm.steward import due, look_after, tell
 from hpc.slurm.wave import Again
 from hpc.submission import RunPlan, describe
 from hpc.task import Task
@@ -329,3 +329,37 @@ def test_the_program_tells_what_it_handed_over_and_what_it_could_not(
     assert "1 tasks could not be handed over: sbatch: error: Assoc" in capsys.readouterr().err
     assert steward.main(options) == 0
     assert "a: again\n" in capsys.readouterr().out
+
+
+# Telling of it
+
+
+def heard(run: RunPaths) -> None:
+    """Stands for what the application does with a run that was looked after."""
+    run.folder.joinpath("heard").write_text(run.name)
+
+
+def fail(run: RunPaths) -> None:
+    raise OSError("no space left")
+
+
+@pytest.mark.parametrize("afterwards", [None, f"{__name__}:heard"])
+def test_whom_the_settings_name_is_given_the_run(
+    run: RunPaths, make: Make, submit: Callable[..., None], afterwards: str | None
+) -> None:
+    submit(make("a"), afterwards=afterwards)
+    tell(run)
+    assert run.folder.joinpath("heard").exists() == (afterwards is not None)
+
+
+@pytest.mark.parametrize("afterwards", [f"{__name__}:fail", "no.such:module", f"{__name__}:none"])
+def test_one_that_fails_harms_nobody(
+    run: RunPaths,
+    make: Make,
+    submit: Callable[..., None],
+    afterwards: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    submit(make("a"), afterwards=afterwards)
+    tell(run)
+    assert "afterwards: " in capsys.readouterr().err

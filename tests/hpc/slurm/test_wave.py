@@ -17,7 +17,7 @@ from hpc.executors.slurm import SlurmExecutor
 from hpc.ledger import Ended, Queued, Started, append, read_entries, read_states
 from hpc.paths import RunPaths
 from hpc.process import Process
-from hpc.retry import RetryPolicy
+from hpc.retry import RetryPolicy, advise
 from hpc.settings import Settings
 from hpc.slurm import wave as wave_module
 from hpc.slurm.batches import Accepted, Batches, Void, read_batches
@@ -168,6 +168,27 @@ def test_a_retry_that_has_not_come_about_yet_stays_one(
     queued = read_entries(run.ledger("a"))[-1]
     assert isinstance(queued, Queued)
     assert (queued.retry, queued.batch is None) == ("preemption", False)
+
+
+def test_a_retry_that_slurm_refuses_stays_one_so_that_tries_are_counted_on(
+    cluster, run: RunPaths, make: Make, hand_over: Hand
+) -> None:
+    task = make("a")
+    failed(run, task, "memory")
+    again = {"a": Again("memory", "retry 1 of 2")}
+    cluster.fault("sbatch", "refused")
+    hand_over([task], again=again)
+    (state,) = read_states(run, ["a"]).values()
+    assert (state.status, state.retry) == ("pending", "memory")
+    assert "AssocMaxSubmitJobLimit" in (state.cause or "")
+    hand_over([task])
+    queued = read_entries(run.ledger("a"))[-1]
+    assert isinstance(queued, Queued)
+    assert (queued.retry, queued.cause, bool(queued.batch)) == ("memory", "retry 1 of 2", True)
+    failed(run, task, "memory")
+    advice = advise(read_entries(run.ledger("a")), task.resources, RetryPolicy())
+    assert advice is not None
+    assert advice.cause.startswith("retry 2 of 2")
 
 
 # Needs that SLURM has already

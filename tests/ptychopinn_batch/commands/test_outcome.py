@@ -38,7 +38,7 @@ SOUND = {
 
 
 @pytest.mark.parametrize("judgement", ["good", "doubtful", "bad"])
-def test_a_bad_result_is_told_with_its_mend(on_disk, asking, judgement):
+def test_a_result_that_is_not_good_is_told_with_its_mend(on_disk, asking, judgement):
     found = Finding(fault="axes", judgement=judgement, reason="axes are wrong", mend="Swap them")
     metrics = Metrics(**SOUND, verdict=judgement, reasons=("axes are wrong",), findings=(found,))
     task = asking("finalize-s")
@@ -47,4 +47,5 @@ def test_a_bad_result_is_told_with_its_mend(on_disk, asking, judgement):
     run.finish(task.id, result=metrics.as_json())
     text = "\n".join(results(run.paths, [task]))
     assert judgement in text
-    assert ("s (v) is bad:\n  - axes are wrong. Swap them." in text) == (judgement == "bad")
+    words = f"finalize-s is {judgement}:\n  - axes are wrong. Swap them."
+    assert (words in text) == (judgement != "good")

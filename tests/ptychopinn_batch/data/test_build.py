@@ -24,7 +24,7 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import read_scan
 
-from .conftest import FRAMES, N
+from ..contract import FRAMES, N
 
 STAR = Path(__file__).parents[3] / "data" / "siemens_star_128.npz"
 

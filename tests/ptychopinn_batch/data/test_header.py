@@ -16,7 +16,7 @@ from ptychopinn_batch.jobspec import Scan, Simulation
 from ptychopinn_batch.readers.opened import read_scan
 from ptychopinn_batch.stages.prepare import simulated
 
-from .conftest import FRAMES, N, contract
+from ..contract import FRAMES, N, contract
 
 SMALL = {"frames": 30, "frame_size": 32, "step": 3.0, "position_error": 0.5}
 GEOMETRY = {"energy_ev": 8000.0, "distance_m": 2.0, "detector_pixel_m": 75e-6}

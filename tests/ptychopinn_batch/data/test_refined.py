@@ -19,7 +19,7 @@ from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.refined import refined_store
 from ptychopinn_batch.data.store import Refinement, ScanStore
 
-from .conftest import FRAMES, N
+from ..contract import FRAMES, N
 
 MARGIN = 3
 RECORD = Refinement(mode_power=(0.8, 0.2), shift_rms=0.5, shift_max=1.5)

@@ -10,7 +10,7 @@ from ptychopinn_batch.data.writer import write_npz
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import read_scan
 
-from .conftest import FRAMES, N
+from ..contract import FRAMES, N
 
 CONTRACT = {
     "diff3d": ((FRAMES, N, N), np.float32),

@@ -13,7 +13,7 @@ from hpc.resources import Resources
 from hpc.task import make_task
 from ptychopinn_batch import legacy
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.jobspec import CnnSettings, Infer, Model, Scan, Train, UnrolledSettings
+from ptychopinn_batch.jobspec import CnnSettings, Model, Scan, Tiled, Train, UnrolledSettings
 from ptychopinn_batch.legacy import LegacySettings, Measured, bridge
 from ptychopinn_batch.legacy.table import DEFAULTS
 from ptychopinn_batch.stages.params import (
@@ -115,7 +115,7 @@ def test_inference_knows_scan_model_and_result(tmp_path):
     params = InferParams(
         network="pretrained:x",
         store="a",
-        infer=Infer(),
+        infer=Tiled(),
         canvas=canvas,
         tiles=(0, 1),
         array_key="k",

@@ -7,10 +7,11 @@ import torch
 from ptychopinn_batch import physics
 from ptychopinn_batch.jobspec import UnrolledSettings
 from ptychopinn_batch.misfit import MISFITS, amplitude
+from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
-from ptychopinn_batch.networks.unrolled import ASTRAY, DAMPING, Unrolled, back_projection
+from ptychopinn_batch.networks.unrolled import ASTRAY, DAMPING, Unrolled
 from ptychopinn_batch.simulate.regions import simulated_region
 
 SMALL = UnrolledSettings(width=8, hidden=2, depth=2)

@@ -20,12 +20,12 @@ import pytest
 import tifffile
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.intake import Intake
 from ptychopinn_batch.jobspec import Datasets, Files, Scan
-from ptychopinn_batch.readers.opened import input_files, read_scan
 from ptychopinn_batch.writers.registry import WRITERS
 
-from .conftest import contract
+from ..contract import contract
+from ..contract import write_contract as npz
+from .conftest import take_all
 
 Change = Callable[[Path], Any]
 CASES: dict[
@@ -39,22 +39,6 @@ def case(kind: str, name: str, message: str) -> Callable[[Change], Change]:
         return change
 
     return keep
-
-
-def take_all(scan: Scan) -> None:
-    """What a plan and then the prepare stage do with a scan."""
-    input_files(scan)
-    raw = read_scan(scan)
-    good = None if raw.bad_pixels is None else ~raw.bad_pixels
-    intake = Intake(len(raw.frames), raw.measurement, good, raw.origin)
-    for block in raw.frames.blocks(7):
-        intake.take(block)
-    intake.dose()
-
-
-def npz(path: Path, **changes: Any) -> None:
-    arrays = {key: value for key, value in (contract() | changes).items() if value is not None}
-    np.savez(path, **arrays)
 
 
 def member(path: Path, name: str, data: bytes, method: int = zipfile.ZIP_STORED) -> None:

@@ -6,41 +6,23 @@ import numpy as np
 import pytest
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.intake import Intake
 from ptychopinn_batch.data.source import Geometry
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.npzfile import NpzFile
-from ptychopinn_batch.readers.opened import read_scan
 
-from .conftest import FRAMES, N, contract
+from ..contract import FRAMES, N, contract
+from .conftest import frames_of, read, take_all
 
 STAR = Path(__file__).parents[3] / "data" / "siemens_star_128.npz"
-
-
-def read(path: Path, **options):
-    return read_scan(Scan(path=str(path), **options))
-
-
-def frames_of(raw, size: int = 7) -> np.ndarray:
-    return np.concatenate(list(raw.frames.blocks(size)))
 
 
 def refusal(path: Path, **options) -> str:
     """What is said when a scan is read to its last frame."""
     with pytest.raises(UserError) as caught:
-        take_all(path, **options)
+        take_all(Scan(path=str(path), **options))
     assert str(path) in str(caught.value)
     assert caught.value.mend
     return str(caught.value)
-
-
-def take_all(path: Path, **options) -> None:
-    raw = read(path, **options)
-    good = None if raw.bad_pixels is None else ~raw.bad_pixels
-    intake = Intake(len(raw.frames), raw.measurement, good, raw.origin)
-    for block in raw.frames.blocks(7):
-        intake.take(block)
-    intake.dose()
 
 
 class TestReads:
@@ -137,7 +119,7 @@ class TestReads:
         bad[3, 5] = True
         frames[:, 3, 5] = np.nan
         path = save(diff3d=frames, bad_pixels=bad)
-        take_all(path)
+        take_all(Scan(path=str(path)))
         assert (read(path).bad_pixels == bad).all()
 
     def test_the_geometry_of_the_spec(self, save):
@@ -211,7 +193,7 @@ class TestRefuses:
                 data[at] = random.integers(256)
             path.write_bytes(data)
             try:
-                take_all(path)
+                take_all(Scan(path=str(path)))
             except UserError:
                 refused += 1
         assert refused > 100
@@ -249,7 +231,7 @@ class TestRefuses:
         message = refusal(save(diff3d=frames))
         assert "frame 0 is marked as dead in 1 pixels, first at row 4, column 6" in message
         assert "bad_pixels" in message
-        take_all(save(diff3d=frames, bad_pixels=bad))
+        take_all(Scan(path=str(save(diff3d=frames, bad_pixels=bad))))
 
     def test_more_positions_than_frames(self, save):
         message = refusal(save(diff3d=contract()["diff3d"][:-1]))

@@ -41,8 +41,9 @@ def truth_of(probe, good=None):
     probes_there = physics.shifted(probe, fractions)
     waves = physics.exit_to_detector(obj, corners, probes_there)
     amplitudes = physics.intensity(waves).sqrt()
-    light = float(physics.illumination(corners, probes_there, canvas.shape).max())
-    scale = Scale(light, float(amplitudes.max()))
+    light = torch.zeros(canvas.shape)
+    physics.add_illumination(light, corners, probes_there)
+    scale = Scale(float(light.max()), float(amplitudes.max()))
     if good is not None:
         amplitudes = amplitudes * good
     return Truth(obj, Region(corners, fractions, probe, amplitudes, canvas.shape, scale, good))

@@ -12,15 +12,15 @@ from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.refined import refined_store
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.inference import reconstruct, region_of
-from ptychopinn_batch.jobspec import Infer, Refine, Simulation
+from ptychopinn_batch.jobspec import Refine, Simulation, Tiled
 from ptychopinn_batch.misfit import MISFITS, data_misfit
 from ptychopinn_batch.refinement import scan as refinement
 from ptychopinn_batch.refinement.scan import refine_scan
 from ptychopinn_batch.simulate.layout import true_positions
 from ptychopinn_batch.simulate.scan import simulate_scan
 
-INFER = Infer(precision="32")
-TILES = Infer(precision="32", tile=64, halo=32)
+INFER = Tiled(precision="32")
+TILES = Tiled(precision="32", tile=64, halo=32)
 THREE = Simulation(
     frames=169, frame_size=32, step=3.5, probe_radius=0.14, photons=1e6, modes=3, recorded_modes=1
 )

@@ -14,7 +14,7 @@ from hpc.submission import plan_run, record_submission
 from hpc.task import make_task
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.report.collect import collect
-from ptychopinn_batch.report.write import optional, refresh, write_report
+from ptychopinn_batch.report.write import refresh
 from ptychopinn_batch.results import ResultPaths
 from tests.ptychopinn_batch.report.samples import metrics, result_report
 
@@ -214,15 +214,10 @@ def test_the_last_result_is_always_in_it(run):
 
 
 def test_a_report_that_fails_costs_no_result(run, monkeypatch, caplog):
-    monkeypatch.setattr("ptychopinn_batch.report.write.render", lambda found: 1 / 0)
+    monkeypatch.setattr("ptychopinn_batch.report.page.render", lambda found: 1 / 0)
     refresh(run.paths)
     assert "the report could not be made" in caplog.text
     assert not run.paths.report.exists()
-
-
-def test_what_is_optional_does_not_swallow_a_stop():
-    with pytest.raises(KeyboardInterrupt), optional("this"):
-        raise KeyboardInterrupt
 
 
 def test_a_run_that_goes_on_again_is_told_as_such(run):
@@ -237,7 +232,7 @@ def test_writing_it_imports_no_torch(run):
     run.finish(VARIANTS[0], "a")
     look = (
         "import sys\nfrom pathlib import Path\nfrom hpc.paths import RunPaths\n"
-        "from ptychopinn_batch.report.write import write_report\n"
+        "from ptychopinn_batch.report.live import write_report\n"
         f"print(write_report(RunPaths(Path({str(run.paths.root)!r}), 'demo')))\n"
         "print([name for name in ('torch', 'zarr', 'scipy', 'h5py') if name in sys.modules])\n"
     )
@@ -255,11 +250,3 @@ def test_the_command_writes_it_and_says_where(run, call, monkeypatch, tmp_path):
 def test_of_no_run_there_is_no_report(here, refuses):
     here.joinpath("runs").mkdir()
     assert "no run 'nothing' has been submitted" in refuses("report", "nothing")
-
-
-def test_a_report_is_replaced_as_a_whole(run):
-    write_report(run.paths)
-    before = run.paths.report.stat().st_ino
-    write_report(run.paths)
-    assert run.paths.report.stat().st_ino != before
-    assert [path.name for path in run.paths.folder.glob("*.tmp")] == []

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ptychopinn_batch.report.page import render
+from ptychopinn_batch.verdict.findings import Finding
 from tests.ptychopinn_batch.report.samples import (
     entry,
     failure,
@@ -168,3 +169,19 @@ def test_however_many_results_there_are_the_page_stays_in_bounds():
     many = render(run_report(*(entry(f"scan_{k:04}", report=report) for k in range(2500))))
     assert len(many.encode()) < LIMIT
     assert "had no room on this page" in many
+
+
+def test_a_result_is_shown_with_its_reasons_and_their_mends():
+    found = (
+        Finding(fault="axes", judgement="bad", reason="axes are <wrong>", mend="Use `inspect`"),
+        Finding(fault="photons", judgement="doubtful", reason="little light"),
+        Finding(fault="halves", judgement="good", reason="they agree"),
+    )
+    text = render(run_report(entry(metrics=metrics(verdict="bad", findings=found))))
+    assert "axes: axes are &lt;wrong&gt;. <b>What to do:</b> Use <code>inspect</code>." in text
+    assert "photons: little light.</li>" in text
+    assert "<small>axes, photons</small>" in text  # in the overview, what is wrong in a word
+
+
+def test_a_result_of_an_older_version_is_shown_with_its_reasons():
+    assert "<li>so it is</li>" in render(run_report(entry()))

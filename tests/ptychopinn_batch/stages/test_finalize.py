@@ -16,7 +16,7 @@ from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.task import make_task
 from ptychopinn_batch.data.build import build_store
-from ptychopinn_batch.jobspec import CnnSettings, Infer, Model, Scan, Simulation, UnrolledSettings
+from ptychopinn_batch.jobspec import CnnSettings, Model, Scan, Simulation, Tiled, UnrolledSettings
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.package import (
     Training,
@@ -44,7 +44,7 @@ from ptychopinn_batch.training.paths import TrainingPaths
 RESOURCES = Resources(time=timedelta(hours=1), mem_gb=1.0, cpus=1, gpus=0)
 SCAN = Simulation(frames=81, frame_size=32, step=4.0, photons=1e5, probe_radius=0.14)
 MODEL = Model(pretrained="none", unrolled=UnrolledSettings(width=4, hidden=2, depth=2))
-INFER = Infer(steps=6, tile=64, precision="32")
+INFER = Tiled(steps=6, tile=64, precision="32")
 EXTRAS = {
     "variant": "default",
     "scan": "s",

@@ -15,7 +15,7 @@ from hpc.resources import Resources
 from hpc.task import make_task
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.store import ScanStore
-from ptychopinn_batch.jobspec import Infer, Model, Refine, Simulation, UnrolledSettings
+from ptychopinn_batch.jobspec import Model, Refine, Simulation, Tiled, UnrolledSettings
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
@@ -41,7 +41,7 @@ SCAN = Simulation(
 MODEL = Model(pretrained="none", unrolled=UnrolledSettings(width=4, hidden=2, depth=2))
 CNN = Model(pretrained="none", architecture="cnn")
 REFINE = Refine(modes=2, positions=True, position_error=0.5, steps=8)
-INFER = Infer(tile=64, halo=32, precision="32")
+INFER = Tiled(tile=64, halo=32, precision="32")
 NETWORK = f"{UNTRAINED}abc"
 
 

@@ -1,12 +1,4 @@
-"""What is found in a scan's file, and whether it will reconstruct.
-
-Definitions. Overlap: 1 - step / diameter, with the median distance of nearest neighbours and the
-diameter of the circle that holds 90 % of the probe's light. Coverage: frames that light a pixel, on
-average over what they light. Oversampling of the detector: frame size / diameter, both in object
-pixels (2 where speckles are resolved). Redundancy: measured numbers for each unknown one,
-K N^2 / (2 x lit pixels): ptychography needs more than 1. Fresnel number: diameter^2 / (wavelength x
-distance): from 1 on the detector is in the near field, where a frame is no diffraction pattern.
-"""
+"""A look at a scan's file: everything is measured that can be, and what cannot be is told."""
 
 from __future__ import annotations
 
@@ -19,68 +11,20 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hpc.errors import UserError
-from hpc.record import Record
 from ptychopinn_batch.data.checks import NEIGHBOURS_LOOKED_AT, check_probe, lit_diameter
 from ptychopinn_batch.data.intake import Dose, Intake
 from ptychopinn_batch.data.source import PLANCK_LIGHT, Geometry, block_size, canvas_of
+from ptychopinn_batch.inspection.area import lit_area
+from ptychopinn_batch.inspection.doubts import near_field, warnings
+from ptychopinn_batch.inspection.record import Inspection
 from ptychopinn_batch.jobspec import GEOMETRY, Scan
 from ptychopinn_batch.readers.cut import CutFrames
 from ptychopinn_batch.readers.opened import OpenScan, open_scan
 from ptychopinn_batch.readers.registry import find_reader
 
 LOOKED_AT = 256  # frames whose dose is measured, unless all are asked for
-SPARSE = 0.5  # overlap below which a reconstruction is doubtful
-FEW_PHOTONS = 100.0  # in a frame
-NEAR = 1.0  # Fresnel number
 
 T = TypeVar("T")
-
-
-class Inspection(Record):
-    """Everything that was found, None where it could not be; lengths in metres and pixels (_px).
-
-    problems: why it will not reconstruct; warnings: why it may do so badly; notes: what else a user
-    should know; missing: what the file lacks.
-    """
-
-    path: str
-    format: str
-    frames_in_file: tuple[int, int, int]
-    dtype: str
-    frames: int | None = None
-    frame_px: int | None = None
-    measurement: str | None = None
-    looked_at: int = 0
-    photons: float | None = None
-    brightest_pixel: float | None = None
-    bad_pixels: int | None = None
-    energy_ev: float | None = None
-    distance_m: float | None = None
-    detector_pixel_m: float | None = None
-    object_pixel_m: float | None = None
-    position_unit: str | None = None
-    span_px: tuple[float, float] | None = None
-    step_px: float | None = None
-    canvas_px: tuple[int, int] | None = None
-    modes: int | None = None
-    probe_diameter_px: float | None = None
-    overlap: float | None = None
-    coverage: float | None = None
-    oversampling: float | None = None
-    redundancy: float | None = None
-    fresnel_number: float | None = None
-    object_px: tuple[int, int] | None = None
-    missing: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """Whether it will reconstruct, in a few words."""
-        if self.problems:
-            return "This scan will not reconstruct as it is"
-        return "This scan may reconstruct badly" if self.warnings else "This scan will reconstruct"
 
 
 def inspect_scan(scan: Scan, *, every_frame: bool = False) -> Inspection:
@@ -113,7 +57,7 @@ class _Look:
             object_px=recording.drawing.shape if recording.drawing else None,
             missing=tuple(self._missing()),
             problems=tuple(dict.fromkeys((*self._near_field(), *self.mistakes))),
-            warnings=tuple(self._warnings()),
+            warnings=tuple(self._doubts()),
             notes=(*recording.notes, *(self.pairs.notes if self.pairs else ())),
         )
 
@@ -211,9 +155,13 @@ class _Look:
             "probe_diameter_px": self.diameter,
             "fresnel_number": self.fresnel,
         }
-        if self.step is not None:
-            found["overlap"] = 1 - self.step / self.diameter
-        return found
+        return found if self.overlap is None else {**found, "overlap": self.overlap}
+
+    @property
+    def overlap(self) -> float | None:
+        if self.step is None or self.diameter is None:
+            return None
+        return 1 - self.step / self.diameter
 
     @property
     def fresnel(self) -> float | None:
@@ -254,40 +202,8 @@ class _Look:
         yield from (key for key in GEOMETRY if self.scan.measured[key] is None)
 
     def _near_field(self) -> Iterator[str]:
-        fresnel = self.fresnel
-        if not self.scan.recording.optics.far_field:
-            yield "This is a near-field scan: the file says so. Only far-field scans are understood"
-        elif fresnel is not None and fresnel >= NEAR:
-            yield (
-                f"This is a near-field scan: its Fresnel number is {fresnel:.3g} (1 and more: a "
-                "frame is no diffraction pattern). Only far-field scans are understood"
-            )
+        return near_field(self.fresnel, said_far=self.scan.recording.optics.far_field)
 
-    def _warnings(self) -> Iterator[str]:
-        if self.step is not None and self.diameter is not None:
-            overlap = 1 - self.step / self.diameter
-            if 0 < overlap < SPARSE:
-                yield f"neighbours overlap by {overlap:.0%} only: 60 % and more is usual"
-        if self.dose and self.dose[1].photons < FEW_PHOTONS:
-            yield (
-                f"a frame holds {self.dose[1].photons:.3g} photons only; or its numbers are "
-                "normalised, and their noise is unknown"
-            )
-        if self.diameter and self.n and self.diameter > self.n / np.sqrt(2):
-            yield "the probe fills its frame: waves leave it and come back on the other side"
-
-
-def lit_area(xy: Any, radius: float) -> float:
-    """Area of the union of discs, in pixels, on a grid of a quarter of their radius."""
-    side = max(radius / 4, np.ptp(xy, axis=0).max() / 2000)
-    cells = np.unique(np.floor(xy / side).astype(np.int64), axis=0)
-    reach = int(np.ceil(radius / side))
-    steps = np.arange(-reach, reach + 1)
-    disc = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
-    disc = disc[(disc**2).sum(1) * side**2 <= radius**2]
-    cells = cells - cells.min(0)
-    width = int(cells[:, 1].max()) + 2 * reach + 1
-    lit = np.zeros((int(cells[:, 0].max()) + 2 * reach + 1) * width, bool)
-    for row, column in disc + reach:
-        lit[(cells[:, 0] + row) * width + cells[:, 1] + column] = True
-    return float(np.count_nonzero(lit)) * side**2
+    def _doubts(self) -> Iterator[str]:
+        photons = self.dose[1].photons if self.dose else None
+        return warnings(overlap=self.overlap, photons=photons, diameter=self.diameter, n=self.n)

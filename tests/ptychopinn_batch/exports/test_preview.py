@@ -5,12 +5,7 @@ import pytest
 from skimage.io import imread
 
 from ptychopinn_batch.exports import preview
-from ptychopinn_batch.exports.preview import (
-    amplitude_picture,
-    nice_length,
-    phase_picture,
-    write_png,
-)
+from ptychopinn_batch.exports.preview import amplitude_picture, phase_picture, write_png
 
 
 def test_outliers_and_the_dim_rim_do_not_set_the_colours(make_result):
@@ -69,10 +64,3 @@ def test_an_object_nobody_saw_still_makes_a_picture(tmp_path, make_result):
     for name, picture in (("a", amplitude_picture), ("p", phase_picture)):
         write_png(blank, picture(blank), tmp_path / f"{name}.png")
         assert imread(tmp_path / f"{name}.png").ndim == 3
-
-
-@pytest.mark.parametrize(
-    ("longest", "length"), [(1.0, 1.0), (1.9, 1.0), (4.7e-6, 2e-6), (9.9e-9, 5e-9), (5.0, 5.0)]
-)
-def test_scale_bars_have_round_lengths(longest, length):
-    assert nice_length(longest) == pytest.approx(length)

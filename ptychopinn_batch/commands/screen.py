@@ -1,0 +1,60 @@
+"""Pictures in the terminal: by its own graphics where it has them, else by coloured half blocks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from rich.console import Console
+
+__all__ = ["beside_each_other", "show_pictures", "terminal"]
+
+HEIGHT = 0.7  # of the terminal's that a row of pictures takes at most
+GAP = 0.03  # between pictures, of their height
+UNSEEN = (153, 153, 153)
+
+
+def terminal() -> Console | None:
+    """The terminal, if there is one that can show a picture."""
+    from rich.console import Console
+
+    # What it can do is found out by asking it, and the answer comes from its keyboard.
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    console = Console()
+    return None if console.is_dumb_terminal or console.color_system is None else console
+
+
+def show_pictures(console: Console, pictures: Sequence[Image]) -> None:
+    """Show pictures in a row."""
+    logging.getLogger("textual_image").setLevel(logging.ERROR)  # how it finds sizes out is its own
+    from textual_image.renderable import Image as Shown
+
+    shown = Shown(beside_each_other(pictures), width="auto", height="auto")
+    console.print(shown, height=max(4, int(HEIGHT * console.height)))
+
+
+def beside_each_other(pictures: Sequence[Image]) -> Image:
+    """One picture of several, all of the height of the highest; grey where they are transparent."""
+    from PIL import Image
+
+    height = max(picture.height for picture in pictures)
+    scaled = [_of_height(picture.convert("RGBA"), height) for picture in pictures]
+    gap = max(1, round(GAP * height))
+    width = sum(picture.width for picture in scaled) + gap * (len(scaled) - 1)
+    whole, left = Image.new("RGB", (width, height)), 0
+    for picture in scaled:
+        whole.paste(Image.new("RGB", picture.size, UNSEEN), (left, 0))
+        whole.paste(picture, (left, 0), picture)
+        left += picture.width + gap
+    return whole
+
+
+def _of_height(picture: Image, height: int) -> Image:
+    if picture.height == height:
+        return picture
+    return picture.resize((max(1, round(picture.width * height / picture.height)), height))

@@ -1,0 +1,37 @@
+"""What speaks against a scan, in words: problems that end it, warnings that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+SPARSE = 0.5  # overlap below which a reconstruction is doubtful
+FEW_PHOTONS = 100.0  # in a frame
+NEAR = 1.0  # Fresnel number
+
+
+def near_field(fresnel: float | None, *, said_far: bool) -> Iterator[str]:
+    """Why a scan is no far-field scan, by its file or by its Fresnel number."""
+    if not said_far:
+        yield "This is a near-field scan: the file says so. Only far-field scans are understood"
+    elif fresnel is not None and fresnel >= NEAR:
+        yield (
+            f"This is a near-field scan: its Fresnel number is {fresnel:.3g} (1 and more: a "
+            "frame is no diffraction pattern). Only far-field scans are understood"
+        )
+
+
+def warnings(
+    *, overlap: float | None, photons: float | None, diameter: float | None, n: int | None
+) -> Iterator[str]:
+    """Why a scan may reconstruct badly; None is what could not be found."""
+    if overlap is not None and 0 < overlap < SPARSE:
+        yield f"neighbours overlap by {overlap:.0%} only: 60 % and more is usual"
+    if photons is not None and photons < FEW_PHOTONS:
+        yield (
+            f"a frame holds {photons:.3g} photons only; or its numbers are normalised, and their "
+            "noise is unknown"
+        )
+    if diameter and n and diameter > n / np.sqrt(2):
+        yield "the probe fills its frame: waves leave it and come back on the other side"

@@ -1,0 +1,174 @@
+"""A folder to try the pages in: what a command or snippet names and is not there is put there.
+
+Everything comes from one tiny run, made once. Only what needs a cluster, a GPU or hours is changed
+on the way: `TINY` and `as_here` say how.
+"""
+
+import ast
+import itertools
+import json
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import yaml
+
+from .markdown import ROOT, blocks
+
+RUN = "mine"  # the tiny run
+TINY = {"frames=400": "frames=15", "frames=900": "frames=15"}
+RUN_COMMANDS = {"status", "watch", "logs", "report", "cancel", "resubmit", "compare", "clean"}
+PROFILE = "version: 1\npartition: gpu\n"
+ADDRESS = re.compile(r"sha256:[0-9a-f]{6,}")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The working folder of one page. base: the folder that holds the tiny run."""
+
+    folder: Path
+    base: Path
+    page: str
+
+    def command(self, line):
+        """The words of a line that calls the program, as they are given here."""
+        for large, tiny in TINY.items():
+            line = line.replace(large, tiny)
+        words = [self._addressed(word) for word in shlex.split(line, comments=True)[1:]]
+        for name in inputs(words):
+            self.put(name)
+        return as_here([found for word in words for found in self._globbed(word)])
+
+    def put(self, name):
+        """Make a file or folder of such a name, if it is one that the program could read."""
+        place = self.folder / name.replace("*", "1")
+        if place.exists() or place.is_symlink() or name.startswith("/"):
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        match name.split("/"):
+            case ["runs", run, *_]:
+                self._run(run)
+            case ["profiles", _]:
+                place.write_text(PROFILE)
+            case ["jobspecs", _]:
+                place.write_text((ROOT / name).read_text().replace("../data", str(ROOT / "data")))
+            case ["models", _]:
+                shutil.copytree(self.base / "cnn", place)
+            case ["scan"]:
+                shutil.copytree(self.base / "ptychodus", place)
+            case ["data", "scan_0042"]:
+                shutil.copytree(self.base / "beamline", place)
+            case _ if place.suffix in (".npz", ".cxi", ".nxs", ".zip"):
+                wide = "*" in name
+                shutil.copy(self.base / ("wide.npz" if wide else f"scan{place.suffix}"), place)
+            case _ if place.suffix == ".yaml":
+                self._spec(place)
+
+    def put_paths(self, value):
+        """Everything that a spec, or a piece of it, names."""
+        match value:
+            case dict():
+                self.put_paths(list(value.values()))
+            case list():
+                for each in value:
+                    self.put_paths(each)
+            case str():
+                self.put(value)
+
+    def _run(self, name):
+        """The tiny run under another name; `theirs` has a network of PtychoPINN's."""
+        runs = self.folder / "runs"
+        if not (runs / RUN).exists():
+            shutil.copytree(self.base / "runs", runs, dirs_exist_ok=True)
+        if name != RUN:
+            shutil.copytree(runs / RUN, runs / name)
+        if name == "theirs":
+            model = runs / name / "models" / "default"
+            shutil.rmtree(model)
+            shutil.copytree(self.base / "cnn", model)
+
+    def _spec(self, place):
+        """The last spec of that name that the page shows, else that of the tiny run."""
+        text = (self.base / f"{RUN}.yaml").read_text().replace(f"name: {RUN}", f"name: {place.stem}")
+        shown = [block.text for block in blocks(self.page) if block.language == "yaml"]
+        named = [each for each in shown if re.search(rf"^name: {place.stem}$", each, re.MULTILINE)]
+        place.write_text([text, *named][-1])
+        self.put_paths(yaml.safe_load(place.read_text()))
+
+    def _addressed(self, word):
+        """An address of a package, which has changed since the page was written."""
+        (found,) = (self.base / "runs" / ".models").glob("[0-9a-f]*")
+        return ADDRESS.sub(f"sha256:{found.name[:12]}", word)
+
+    def _globbed(self, word):
+        """What a shell makes of a pattern."""
+        found = self.folder.glob(word) if "*" in word and not word.startswith("/") else ()
+        return sorted(str(path.relative_to(self.folder)) for path in found) or [word]
+
+
+def inputs(words):
+    """What must be there for a command: files, folders of runs, profiles."""
+    profiles = [
+        f"profiles/{after}.yaml"
+        for word, after in itertools.pairwise(words)
+        if word == "--profile"
+    ]
+    match words:
+        case ["simulate" | "schema" | "profile", *_]:
+            return []
+        case ["init", _, *rest]:
+            return rest
+        case ["convert", source, *_] | ["package", "export" | "import", source, *_]:
+            return [source]
+        case ["runs" | "package", *rest]:
+            return [f"runs/{RUN}", *rest]
+        case [command, run, *rest] if command in RUN_COMMANDS:
+            return [f"runs/{run}", *(f"runs/{other}" for other in rest if command == "compare")]
+        case ["submit" | "plan", spec, *rest] if spec == f"{RUN}.yaml":
+            return [spec, f"runs/{RUN}", *profiles]
+        case _:
+            return [*(word.split("=")[-1] for word in words[1:]), *profiles]
+
+
+def as_here(words):
+    """Without a cluster, and without doing again what the tiny run stands for."""
+    match words[0]:
+        case "submit" if words[1:] != [f"{RUN}.yaml"]:
+            return [*words, "--executor", "dry-run"]
+        case "doctor":
+            return [*words, "--no-job"]
+    return words
+
+
+def strings(code):
+    """Every text in a piece of Python."""
+    nodes = ast.walk(ast.parse(code))
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def beamline_folder(raw, folder):
+    """A scan as the reader of the pages finds it."""
+    folder.mkdir()
+    np.save(folder / "frames.npy", np.concatenate(list(raw.frames.blocks(64))))
+    np.save(folder / "probe.npy", raw.probe)
+    pixel = raw.geometry.pixel_size(raw.frames.n)
+    about = {
+        "xy_m": (raw.positions * pixel).tolist(),
+        "energy_ev": raw.geometry.energy_ev,
+        "distance_m": raw.geometry.distance_m,
+        "pixel_m": raw.geometry.detector_pixel_m,
+    }
+    (folder / "scan.json").write_text(json.dumps(about))
+
+
+def nexus_file(raw, path):
+    """Frames, positions and probe where the pages say that they are."""
+    with h5py.File(path, "w") as file:
+        file["entry/data/data"] = np.concatenate(list(raw.frames.blocks(64)))
+        file["entry/probe"] = raw.probe
+        for axis, name in enumerate(("x", "y")):
+            file[f"entry/{name}"] = raw.positions[:, axis]

@@ -1,0 +1,62 @@
+"""A scan has one source, and keys that fit it."""
+
+import pytest
+
+from ptychopinn_batch.jobspec import Scan
+
+
+def test_a_scan_has_exactly_one_source(complaint):
+    key, message = complaint(scans=[{"path": "a", "simulate": {}}])
+    assert (key, message) == ("simulate", "a scan has either a path or a simulation")
+    assert complaint(scans=[{}])[1] == "a scan needs a path or a simulation"
+
+
+def test_keys_about_files_are_refused_for_a_simulation(complaint):
+    key, message = complaint(scans=[{"simulate": {}, "flip_x": True}])
+    assert (key, message) == ("flip_x", "this key tells how to read a file, not a simulation")
+
+
+def test_no_more_frames_can_be_used_than_are_simulated(complaint):
+    assert complaint(scans=[{"simulate": {"frames": 9}, "frames": 10}])[0] == "frames"
+
+
+@pytest.mark.parametrize("given", [("energy_ev",), ("energy_ev", "distance_m")])
+def test_a_geometry_of_a_simulation_is_whole_or_absent(complaint, given):
+    key, message = complaint(scans=[{"simulate": {}, **dict.fromkeys(given, 1.0)}])
+    assert key not in given
+    assert message.startswith("the geometry lacks ")
+    whole = Scan(simulate={}, energy_ev=8e3, distance_m=2.0, detector_pixel_m=75e-6)
+    assert whole.energy_ev == 8e3
+    assert Scan(path="a", **dict.fromkeys(given, 1.0)).path == "a"  # the file may have the rest
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("crop", 256),
+        ("bin", 2),
+        ("rotation", 3.0),
+        ("select", "::2"),
+        ("format", "cxi"),
+        ("files", {"mask": "mask.npy"}),
+        ("datasets", {"frames": "/data"}),
+        ("position_unit", "um"),
+        ("flip_x", True),
+    ],
+)
+def test_keys_that_tell_how_to_read_a_file_are_none_of_a_simulation(complaint, key, value):
+    assert complaint(scans=[{"simulate": {}, key: value}])[0] == key
+    Scan.model_validate({"path": "a", key: value})
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"crop": 30, "bin": 4}, "crop"),
+        ({"crop": 33}, "crop"),
+        ({"position_columns": ["x", "x"]}, "position_columns"),
+        ({"select": "1:2:0"}, "select"),
+    ],
+)
+def test_keys_of_a_file_fit_each_other(complaint, keys, key):
+    assert complaint(scans=[{"path": "a", **keys}])[0] == key

@@ -1,0 +1,75 @@
+"""The spec as a whole: what is left out, and rules between its sections."""
+
+from ptychopinn_batch.jobspec import JobSpec
+
+
+def test_the_smallest_spec_has_a_version_a_name_and_a_scan(spec):
+    small = spec()
+    assert small.model.pretrained == "default"
+    assert small.train is None
+    assert small.infer.steps == 16
+
+
+def test_a_spec_is_equal_to_its_json(spec):
+    rich = spec(
+        train={"unroll": [2, 4], "lr": 1},
+        model={"pretrained": "none"},
+        resources={"train": {"time": "1-02:00:00"}},
+        sweep={"infer.steps": [8, 16]},
+        infer={"halo": 64},
+    )
+    assert JobSpec.model_validate_json(rich.model_dump_json()) == rich
+
+
+def test_without_scans_there_is_something_to_train_on_simulations(spec, complaint):
+    assert complaint(scans=[])[0] == "scans"
+    assert complaint(scans=[], train={"simulated": 0.5})[0] == "scans"
+    assert spec(scans=[], train={"simulated": 1}).scans == ()
+
+
+def test_scans_and_pure_simulation_go_together(spec):
+    assert spec(train={"simulated": 1}).train.simulated == 1
+
+
+def test_scan_names_are_unique(complaint):
+    key, message = complaint(scans=[{"path": "a", "name": "x"}, {"path": "b", "name": "x"}])
+    assert (key, message) == ("scans.1.name", "two scans are named 'x' (scans.0 and scans.1)")
+
+
+def test_a_new_cnn_is_trained(complaint):
+    key, message = complaint(model={"pretrained": "none", "architecture": "cnn"})
+    assert (key, message) == (
+        "model.architecture",
+        "a new 'cnn' is of no use without training",
+    )
+
+
+def test_a_cnn_is_not_trained_on_simulated_regions_of_many_sizes(complaint):
+    cnn = {"pretrained": "none", "architecture": "cnn"}
+    assert complaint(model=cnn, train={"simulated": 0.5})[0] == "train.simulated"
+
+
+def test_a_cnn_fits_the_frames_it_sees(complaint):
+    cnn = {"pretrained": "none", "architecture": "cnn"}
+    assert complaint(model=cnn, train={}, scans=[{"simulate": {"frame_size": 128}}]) == (
+        "model.cnn.n",
+        "scans.0 has frames of 128 pixels, the network 64",
+    )
+    large = {**cnn, "cnn": {"gridsize": 3}}
+    assert complaint(model=large, train={"frames_per_region": 8})[0] == "model.cnn.gridsize"
+
+
+def test_a_cnn_refines_nothing(complaint):
+    cnn = {"pretrained": "none", "architecture": "cnn"}
+    key, message = complaint(model=cnn, train={}, refine={})
+    assert (key, message) == ("refine", "a 'cnn' has no steps to refine anything between")
+
+
+def test_a_format_is_exported_once(complaint):
+    assert complaint(export=["npz", "npz"])[0] == "export"
+
+
+def test_every_device_of_a_training_has_its_gpu(spec, complaint):
+    few = {"train": {"gpus": 1}}
+    assert complaint(train={"devices": 2}, resources=few)[0] == "resources.train.gpus"
+    assert spec(train={"devices": 2}, resources={"train": {"gpus": 0}}).train.devices == 2
