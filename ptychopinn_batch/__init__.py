@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ptychopinn_batch.api import export, load_model, load_scan, reconstruct, train
+    from ptychopinn_batch.api import export, load_model, load_scan, reconstruct, refine, train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "export", "load_model", "load_scan", "reconstruct", "train"]
+__all__ = ["__version__", "export", "load_model", "load_scan", "reconstruct", "refine", "train"]
 
 
 def __getattr__(name: str) -> Any:

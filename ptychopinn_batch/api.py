@@ -1,4 +1,4 @@
-"""The verbs of a run without the command line: load, train, reconstruct, export.
+"""The verbs of a run without the command line: load, train, refine, reconstruct, export.
 
 They call what the stages of a run call, and keep no files but scan stores, which they share with
 runs: the same scan, settings and seed give the same numbers. Keys are those of a job spec. Only
@@ -11,16 +11,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hpc.errors import UserError
 from hpc.paths import RunPaths
 from ptychopinn_batch.apiexport import export_model, export_result, known
 from ptychopinn_batch.apispec import (
     NAME,
     Begin,
     ModelLike,
+    refinement_of,
     scan_of,
     spec_of,
     training_of,
@@ -30,6 +32,8 @@ from ptychopinn_batch.facts import ScanFacts, check_scan
 from ptychopinn_batch.jobspec import Infer, ModelExport, ResultExport, Scan, Tiled
 from ptychopinn_batch.package import LoadedModel, load_model, load_package
 from ptychopinn_batch.tiling import tiled
+from ptychopinn_batch.training.curves import Points, curve
+from ptychopinn_batch.training.paths import TrainingPaths
 
 if TYPE_CHECKING:
     from ptychopinn_batch.canvas import Canvas
@@ -48,6 +52,7 @@ __all__ = [
     "load_model",
     "load_scan",
     "reconstruct",
+    "refine",
     "train",
 ]
 
@@ -60,7 +65,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class LoadedScan:
-    """A scan ready for use: what a job spec says of it, what a plan knows of it, and its store."""
+    """A scan ready for use: what a job spec says of it, what a plan knows of it, and its store.
+
+    `refine` gives one with a store of its own.
+    """
 
     source: Scan
     facts: ScanFacts
@@ -147,6 +155,8 @@ def train(
     from ptychopinn_batch.training.fit import fit
 
     scans = (scans,) if isinstance(scans, LoadedScan) else tuple(scans)
+    for scan in scans:
+        _as_it_was(scan, "train")
     begin = Begin.of(model, runs)
     sections = {"seed": seed, "scans": [written(scan.source) for scan in scans], "train": keys}
     spec, _ = spec_of("train", {**sections, "model": begin.section})
@@ -158,7 +168,38 @@ def train(
             stores = []
         fitted = fit(network, planned.train, stores, seed=seed, folder=place, beat=_beat(progress))
         metrics = {**metrics_of(fitted), **dose_of(stores)}
-        return load_package(publish(place, name, planned.params, network, metrics))
+        trained = load_package(publish(place, name, planned.params, network, metrics))
+        return replace(trained, losses=curve(TrainingPaths(place).history, "loss"))
+
+
+def refine(
+    scan: LoadedScan,
+    model: ModelLike = "default",
+    *,
+    seed: int = 0,
+    runs: str | Path = "runs",
+    progress: Progress | None = None,
+    **keys: Any,
+) -> LoadedScan:
+    """The same scan with the probe and the positions that its frames ask for.
+
+    keys: as in `refine` of a job spec, such as modes, positions. What is found is kept below
+    `runs`, beside the scan's store. seed: of a new network. progress is told of parts.
+    """
+    from ptychopinn_batch.data.build import whole_store
+    from ptychopinn_batch.inference import best_device
+    from ptychopinn_batch.stages.refine import refined
+
+    _as_it_was(scan, "refine")
+    begin = Begin.of(model, runs)
+    sections = {"seed": seed, "scans": [written(scan.source)], "refine": keys}
+    spec, _ = spec_of("refine", {**sections, "model": begin.section})
+    params, folder = refinement_of(spec, scan.facts, begin, RunPaths(Path(runs), NAME))
+    store = whole_store(folder)
+    if store is None:
+        network = begin.network(spec).to(best_device()).eval()
+        store = refined(scan.store, network, params, folder, progress or _silent)
+    return LoadedScan(scan.source, replace(scan.facts, canvas=params.canvas), store)
 
 
 def reconstruct(
@@ -183,7 +224,8 @@ def reconstruct(
     check_scan(spec, spec.scans[0], scan.facts)
     network, started = begin.network(spec).to(best_device()).eval(), time.perf_counter()
     infer = _tiled(spec.infer, scan.info)
-    result = _result(scan, _whole(network, scan.store, infer, progress or _silent))
+    found = _whole(network, scan.store, infer, progress or _silent)
+    result = _result(scan, found, begin.losses)
     seconds = time.perf_counter() - started
     metrics = _judged(result, network, infer, seconds)
     return Reconstruction(_with_residual(result, metrics), metrics, infer, begin.id)
@@ -211,6 +253,13 @@ def _raw(scan: Scan) -> RawScan:
     from ptychopinn_batch.stages.prepare import simulated
 
     return simulated(scan) if scan.simulate else read_scan(scan)
+
+
+def _as_it_was(scan: LoadedScan, verb: str) -> None:
+    """UserError for a scan that is refined: its store is not what the keys of a verb tell."""
+    if scan.info.refinement is not None:
+        mend = "Give the scan as it was loaded"
+        raise UserError(f"the scan {scan.name} is refined already", where=verb, mend=mend)
 
 
 @contextmanager
@@ -249,7 +298,7 @@ def _whole(network: Network, store: ScanStore, infer: Tiled, progress: Progress)
     return found
 
 
-def _result(scan: LoadedScan, found: StoredObject) -> Result:
+def _result(scan: LoadedScan, found: StoredObject, losses: Points) -> Result:
     from ptychopinn_batch.exports.result import Result
 
     return Result(
@@ -259,6 +308,7 @@ def _result(scan: LoadedScan, found: StoredObject) -> Result:
         object=found.object,
         seen=found.seen,
         weight=found.weight,
+        losses=losses,
     )
 
 

@@ -6,6 +6,7 @@ So keys are checked as those of a file are, and scans and trainings have the key
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import JsonValue
 
 from hpc.errors import UserError
 from hpc.paths import RunPaths
-from hpc.task import Task
+from hpc.task import Task, content_key
 from ptychopinn_batch.facts import Facts, Package, ScanFacts
 from ptychopinn_batch.gather import gather
 from ptychopinn_batch.inputs import Inputs
@@ -24,7 +25,7 @@ from ptychopinn_batch.package import LoadedModel, Registry, load_model
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.speclang.document import Document, Origin
 from ptychopinn_batch.speclang.sources import resolved
-from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, TrainParams
+from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, RefineParams, TrainParams
 from ptychopinn_batch.sweep import ONLY_VARIANT, Variant
 
 if TYPE_CHECKING:
@@ -39,17 +40,22 @@ ModelLike: TypeAlias = LoadedModel | str | Path | Mapping[str, JsonValue]
 
 @dataclass(frozen=True)
 class Begin:
-    """What a verb begins with: the `model` section of its spec, and the network if there is one."""
+    """What a verb begins with: the `model` section of its spec, and the network if there is one.
+
+    is_given: whether the network came from the caller, who may have changed its weights.
+    """
 
     section: dict[str, JsonValue]
     loaded: LoadedModel | None
+    is_given: bool = False
 
     @classmethod
     def of(cls, model: ModelLike, runs: str | Path) -> Begin:
         if isinstance(model, Mapping):
             return cls({"pretrained": "none", **model}, None)
-        loaded = model if isinstance(model, LoadedModel) else load_model(model, runs=runs)
-        return cls({"pretrained": IN_MEMORY}, loaded)
+        if isinstance(model, LoadedModel):
+            return cls({"pretrained": IN_MEMORY}, model, is_given=True)
+        return cls({"pretrained": IN_MEMORY}, load_model(model, runs=runs))
 
     @property
     def packages(self) -> dict[str, Package]:
@@ -63,6 +69,21 @@ class Begin:
     def id(self) -> str:
         """What the network's results are told apart by."""
         return f"{PRETRAINED}{self.loaded.manifest.identity}" if self.loaded else UNTRAINED
+
+    @property
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        """Of its training, as far as they are known."""
+        return self.loaded.losses if self.loaded else ()
+
+    @property
+    def weights(self) -> str | None:
+        """Hash of the weights, where only that says what they are."""
+        if self.loaded is None or not self.is_given:
+            return None
+        found = hashlib.sha256()
+        for name, value in sorted(self.loaded.network.state_dict().items()):
+            found.update(name.encode() + value.detach().cpu().numpy().tobytes())
+        return found.hexdigest()
 
     def network(self, spec: JobSpec) -> Network:
         """A network of its own: what is trained or moved is not that of the caller."""
@@ -113,6 +134,17 @@ def training_of(
     facts = Facts(dict(zip(spec.scans, scans, strict=True)), packages)
     task = _task("train", spec, facts, run)
     return Planned(task.key, TrainParams.of(task), TrainParams.train_of(task))
+
+
+def refinement_of(
+    spec: JobSpec, scan: ScanFacts, begin: Begin, run: RunPaths
+) -> tuple[RefineParams, Path]:
+    """The refinement of a spec's only scan, and where its store belongs: where that of a run does,
+    unless weights were given, which need not be those of any package."""
+    task = _task("refine", spec, Facts({spec.scans[0]: scan}, begin.packages), run)
+    weights = begin.weights
+    key = task.key if weights is None else content_key([task.key, weights])
+    return RefineParams.of(task), run.store(key)
 
 
 def written(scan: Scan) -> dict[str, JsonValue]:

@@ -79,8 +79,8 @@ class Canvas(BaseModel):
         cls, positions: NDArray[np.float64], n: int, pixel_size_m: float | None = None
     ) -> Canvas:
         """The smallest canvas that holds every N x N patch at these positions (K, 2) as (x, y)."""
-        corner = np.floor(positions - n // 2).astype(np.int64)
-        (x0, y0), (x1, y1) = corner.min(0), corner.max(0)
+        ends = np.stack([positions.min(0), positions.max(0)])
+        (x0, y0), (x1, y1) = np.floor(ends - n // 2).astype(np.int64)
         return cls(
             x0=int(x0),
             y0=int(y0),

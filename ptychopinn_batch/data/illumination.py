@@ -11,10 +11,10 @@ from scipy.signal import fftconvolve
 
 from ptychopinn_batch.canvas import Canvas
 
-STRIP_PIXELS = 2**22  # of the canvas that are worked on at once
+STRIP_PIXELS = 2**18  # of the canvas that are worked on at once
 PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a patch, in halves of a pixel (y, x)
 
-Light = NDArray[np.float64]
+Light = NDArray[np.float32]
 
 
 def brightest(
@@ -27,8 +27,9 @@ def brightest(
     1 %).
     """
     n = probe.shape[-1]
-    exact = positions - n // 2 - [canvas.x0, canvas.y0]
-    halves = np.rint(2 * exact[:, ::-1]).astype(np.int64)
+    exact = 2 * positions[:, ::-1]
+    exact -= 2 * (n // 2 + np.array([canvas.y0, canvas.x0]))
+    halves = np.rint(exact, out=exact).astype(np.int32)
     halves = halves[np.argsort(halves[:, 0], kind="stable")]
     lights = [_moved(probe, place) for place in PLACES]
     return max(float(strip.max()) for strip in _strips(canvas, halves, lights))
@@ -38,10 +39,10 @@ def _moved(probe: NDArray[np.complexfloating], place: tuple[int, int]) -> Light:
     """Light (N, N) of all modes, moved by so many halves of a pixel."""
     shift = [part / 2 for part in place]
     modes = [np.fft.ifft2(fourier_shift(np.fft.fft2(mode), shift)) for mode in probe]
-    return np.asarray((np.abs(modes) ** 2).sum(0))
+    return np.asarray((np.abs(modes) ** 2).sum(0), np.float32)
 
 
-def _strips(canvas: Canvas, halves: NDArray[np.int64], lights: list[Light]) -> Iterator[Light]:
+def _strips(canvas: Canvas, halves: NDArray[np.int32], lights: list[Light]) -> Iterator[Light]:
     """The canvas's light in strips of whole rows, so that memory does not grow with its area.
 
     A strip needs every patch that reaches into it: those that begin up to n - 1 rows above.
@@ -53,9 +54,9 @@ def _strips(canvas: Canvas, halves: NDArray[np.int64], lights: list[Light]) -> I
         first, end = np.searchsorted(halves[:, 0], [2 * above, 2 * (top + height)])
         near = halves[first:end] - [2 * above, 0]
         shape = (height + n - 1, canvas.width - n + 1)
-        strip = np.zeros((height + 2 * (n - 1), canvas.width))
+        strip = np.zeros((height + 2 * (n - 1), canvas.width), np.float32)
         for place, light in zip(PLACES, lights, strict=True):
             row, column = near[(near % 2 == place).all(1)].T // 2
             patches = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1])
-            strip += fftconvolve(patches.reshape(shape), light)
+            strip += fftconvolve(patches.reshape(shape).astype(np.float32), light)
         yield strip[n - 1 : n - 1 + height]

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+AT_ONCE = 2**16  # positions, so that a large scan needs no more memory than its order
 BITS = 16  # the curve visits 2^BITS x 2^BITS cells
 
 
@@ -21,8 +22,12 @@ def hilbert_order(positions: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     low = positions.min(0)
     side = float((positions.max(0) - low).max()) or 1.0
-    cells = np.minimum((positions - low) / side * 2**BITS, 2**BITS - 1).astype(np.int64)
-    return np.argsort(hilbert_distance(cells[:, 0], cells[:, 1]), kind="stable")
+    distance = np.empty(len(positions), np.int64)
+    for start in range(0, len(positions), AT_ONCE):
+        here = slice(start, start + AT_ONCE)
+        cells = np.minimum((positions[here] - low) / side * 2**BITS, 2**BITS - 1).astype(np.int64)
+        distance[here] = hilbert_distance(cells[:, 0], cells[:, 1])
+    return np.argsort(distance, kind="stable")
 
 
 def hilbert_distance(x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.source import BLOCK_PIXELS, Frames
-from ptychopinn_batch.readers.hdf5file import Entry, Hdf5File
+from ptychopinn_batch.readers.hdf5file import Hdf5File
+from ptychopinn_batch.readers.hdf5tree import Entry
 from ptychopinn_batch.readers.limits import check_frames
 from ptychopinn_batch.readers.recording import Box
 

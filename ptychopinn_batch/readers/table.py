@@ -153,7 +153,9 @@ def _unnamed(table: Table, options: Scan) -> _Columns:
         raise UserError(what, where=str(table.path), mend=mend)
     if (columns := len(table.rows[0])) > len(options.position_columns):
         what = f"this table has {columns} columns and no header, so one is neither x nor y"
-        raise UserError(what, where=str(table.path), mend="Name them above, such as index,x_um,y_um")
+        raise UserError(
+            what, where=str(table.path), mend="Name them above, such as index,x_um,y_um"
+        )
     x = options.position_columns.index("x")
     return _Columns(x, 1 - x, ("", ""))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import time
 from collections.abc import Iterator
 
@@ -31,6 +29,7 @@ from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
+from ptychopinn_batch.training.curves import Points, curve
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import Usage, usage_of
 from ptychopinn_batch.verdict.examine import examine, shipped

@@ -11,6 +11,9 @@ from pydantic import Field
 from hpc.record import Record
 
 
+STATED = "1.000"  # the factor of a scale that is as the scan says
+
+
 class Explained(Record):
     """Fitted residuals before and after something was found from the frames, and their floor."""
 
@@ -28,23 +31,29 @@ class Explained(Record):
 class Placements(Record):
     """Residuals of left-out frames, with positions as they are and placed otherwise.
 
-    axes: by the settings that exchange or negate them, "" being as they are; scales: by factors.
+    axes: by the settings that exchange or negate them, "" being as they are; scales: by factors;
+    fine: by factors around the best of them, STATED among them, of objects made with more steps.
     """
 
     empty: float
     floor: float
     axes: dict[str, float]
     scales: dict[str, float]
+    fine: dict[str, float] = Field(default_factory=dict)
 
     @property
     def stated(self) -> float:
         """As the scan says."""
         return self.axes[""]
 
-    def gain(self, other: float) -> float:
+    def gain(self, other: float, stated: float | None = None) -> float:
         """How many times less another placement leaves beyond the floor."""
-        least = max(self.stated - self.floor, 0.0) / 1000 + 1e-9
-        return (self.stated - self.floor) / max(other - self.floor, least)
+        excess = (self.stated if stated is None else stated) - self.floor
+        return excess / max(other - self.floor, max(excess, 0.0) / 1000 + 1e-9)
+
+    def share(self, left: float) -> float:
+        """What a residual leaves beyond the floor, of what an empty object leaves."""
+        return (left - self.floor) / max(self.empty - self.floor, 1e-9)
 
 
 class Halves(Record):

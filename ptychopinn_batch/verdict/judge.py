@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ptychopinn_batch.verdict.evidence import Evidence, Placements
+from ptychopinn_batch.verdict.evidence import STATED, Evidence, Placements
 from ptychopinn_batch.verdict.findings import Fault, Finding, Verdict, finding
 from ptychopinn_batch.verdict.limits import (
     AXES,
@@ -20,6 +20,7 @@ from ptychopinn_batch.verdict.limits import (
     HALVES,
     LINEAR,
     MEANT,
+    NEAR,
     ODD,
     OFFSET,
     OVERLAP,
@@ -30,6 +31,7 @@ from ptychopinn_batch.verdict.limits import (
     REDUNDANCY,
     REPEATED,
     SCALE,
+    SCALE_LEAST,
     SHIFT,
     SHIFT_SHARE,
     STRETCH,
@@ -103,16 +105,21 @@ def _scale(evidence: Evidence) -> Finding | None:
 
 
 def best_scale(tried: Placements) -> tuple[float, float]:
-    """The factor of the best scale, 1 among them, and how many times better it predicts."""
-    name = min(tried.scales, key=lambda factor: tried.scales[factor])
-    gain = tried.gain(tried.scales[name])
-    better = gain > 1 and _predicts(tried, tried.scales[name])
-    return (float(name), gain) if better else (1.0, 1.0)
+    """The factor of the best scale, and how many times better it predicts; 1 where it is as good
+    as another, or too near to be told from it."""
+    if not tried.fine:
+        return 1.0, 1.0
+    name = min(tried.fine, key=lambda factor: tried.fine[factor])
+    stated, least = tried.fine[STATED], tried.fine[name]
+    differs = abs(math.log(float(name))) >= NEAR
+    if not differs or tried.share(stated) - tried.share(least) < SCALE_LEAST:
+        return 1.0, 1.0
+    return float(name), tried.gain(least, stated)
 
 
 def _predicts(tried: Placements, left: float) -> bool:
     """Whether a placement explains frames left out at all: of two that do not, none is right."""
-    return left - tried.floor < PREDICTS * (tried.empty - tried.floor)
+    return tried.share(left) < PREDICTS
 
 
 def _shifts_mean(evidence: Evidence) -> bool:
@@ -215,7 +222,7 @@ def _enough(evidence: Evidence) -> Iterator[Finding]:
 def _agreement(evidence: Evidence, *, known: bool) -> Iterator[Finding]:
     """What is wrong without a name, where no other fault explains it."""
     tried, halves = evidence.placements, evidence.halves
-    left = (tried.stated - tried.floor) / max(tried.empty - tried.floor, 1e-9)
+    left = tried.share(tried.stated)
     judgement = upto(left, UNEXPLAINED)
     if judgement != "good" and not known:
         text = f"frames left out keep {left:.0%} of what an empty object leaves of them"

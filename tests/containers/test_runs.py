@@ -1,5 +1,6 @@
 """Every task in the container: the same results as without, and nothing is left behind."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -79,6 +80,14 @@ def test_on_a_cluster_with_a_training_of_two_nodes_of_two_ranks(cluster, own, im
     assert own.images() == {sha256_file(image)}
     assert_same_object(own, without)
     assert leftovers(image) == []
+
+
+def test_the_doctor_finds_nothing_to_mend_here_and_on_a_node(cluster, own):
+    done = own.call("doctor", "--profile", "hall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("Nothing to mend.\n")
+    well = re.findall(r"^ok +([^:]+): ", done.stdout, re.MULTILINE)
+    assert {"container", "job", "folder on a node", "program on a node"} <= set(well)
 
 
 def steps(place):

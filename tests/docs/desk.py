@@ -48,10 +48,13 @@ class Desk:
         place = self.folder / name.replace("*", "1")
         if place.exists() or place.is_symlink() or name.startswith("/"):
             return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        match name.split("/"):
-            case ["runs", run, *_]:
-                self._run(run)
+        parts = name.split("/")
+        if parts[0] == "runs":
+            self._run(parts[1])
+            return
+        if parts[0] in ("profiles", "jobspecs", "models"):
+            place.parent.mkdir(exist_ok=True)
+        match parts:
             case ["profiles", _]:
                 place.write_text(PROFILE)
             case ["jobspecs", _]:
@@ -84,7 +87,7 @@ class Desk:
         runs = self.folder / "runs"
         if not (runs / RUN).exists():
             shutil.copytree(self.base / "runs", runs, dirs_exist_ok=True)
-        if name != RUN:
+        if not (runs / name).exists():
             shutil.copytree(runs / RUN, runs / name)
         if name == "theirs":
             model = runs / name / "models" / "default"

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,7 +78,8 @@ class Forked(Child):
     @classmethod
     def start(cls, task, command, log, environment, gpus=()):
         arguments = list(command[command.index("hpc.worker") + 1 :])
-        pid = _fork(lambda: worker.main(arguments), log, environment)
+        with log.open("ab") as output:
+            pid = _fork(lambda: worker.main(arguments), output.fileno(), environment)
         return cls(task, _process(pid), gpus)
 
 
@@ -97,8 +98,6 @@ class Place:
 
     def call(self, *arguments: str, prepare: Callable[[], None] = lambda: None) -> Done:
         """A command in a process of its own."""
-        self.output.unlink(missing_ok=True)
-
         def work() -> int:
             os.chdir(self.folder)
             hpc.executors.local.Child = Forked  # type: ignore[misc]
@@ -106,10 +105,10 @@ class Place:
             cli.main(list(arguments))
             raise AssertionError("it ends by SystemExit")
 
-        pid = _fork(work, self.output, os.environ)
+        with self.output.open("wb") as output:
+            pid = _fork(work, output.fileno(), os.environ)
         _, status = os.waitpid(pid, 0)
-        text = self.output.read_text() if self.output.exists() else ""
-        return Done(os.waitstatus_to_exitcode(status), text)
+        return Done(os.waitstatus_to_exitcode(status), self.output.read_text())
 
     def wait_for_workers(self) -> None:
         """Until none is left of a submit that was killed."""
@@ -148,7 +147,7 @@ def load_all() -> None:
         page._environment().get_template(f"{name}.html.j2")
 
 
-def _fork(work: Callable[[], int], output: Path, environment) -> int:
+def _fork(work: Callable[[], int], output: int, environment: Mapping[str, str]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pid = os.fork()
@@ -168,15 +167,15 @@ def _fork(work: Callable[[], int], output: Path, environment) -> int:
         os._exit(code)
 
 
-def _alone(output: Path, environment) -> None:
+def _alone(output: int, environment: Mapping[str, str]) -> None:
     """What a new process would have: a group, streams and an environment of its own, no files."""
     os.setsid()
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for number in (1, 2):
-        os.dup2(descriptor, number)
+        os.dup2(output, number)
     os.closerange(3, 1024)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    environment = dict(environment)
     os.environ.clear()
     os.environ.update(environment)
     torch.set_num_threads(1)

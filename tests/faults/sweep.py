@@ -49,6 +49,8 @@ def _sweep(fault: str, folder: Path, options: argparse.Namespace) -> int:
         trials, strikes, wrong = trials + 1, strikes + struck, wrong + bool(found)
         for text in found:
             print(f"{trial}: {text}", flush=True)
+        if trials % 50 == 0:
+            print(f"... {trials} trials", file=sys.stderr, flush=True)
     words = f"{fault}{' lasting' if options.lasting else ''}{' and reads' if options.reads else ''}"
     print(f"{words}: {number} places, {trials} trials, {strikes} strikes, {wrong} not survived",
           flush=True)  # fmt: skip

@@ -18,6 +18,8 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import read_manifest, verify_package
 from ptychopinn_batch.results import ResultPaths
 
+from .conftest import Here
+
 STAR = {"frames": 100, "frame_size": 32, "object": "star", "step": 6.0, "probe_radius": 0.2}
 NEW = {"unrolled": {"width": 4, "hidden": 2, "depth": 2}}
 TRAIN = {
@@ -29,6 +31,7 @@ TRAIN = {
     "split": "frames",
 }
 INFER = {"steps": 4, "tile": 64}
+REFINE = {"positions": True, "position_error": 0.5, "steps": 8}
 SPEC = {
     "version": 1,
     "name": "small",
@@ -69,6 +72,11 @@ def result(scan, model):
 
 
 @pytest.fixture(scope="module")
+def refined(scan):
+    return pb.refine(scan, NEW, seed=3, **REFINE)
+
+
+@pytest.fixture(scope="module")
 def run(folder, scan):
     """The same by the command line, after the scan was loaded in Python."""
     Path("small.yaml").write_text(json.dumps(SPEC))
@@ -79,6 +87,14 @@ def run(folder, scan):
         capture_output=True,
     )
     return RunPaths("runs", "small")
+
+
+def stores_of(run, *, refined):
+    """Names of the stores of scans that are, or are not, refined."""
+    infos = {
+        path.parent.name: json.loads(path.read_text()) for path in run.stores.glob("*/scan.json")
+    }
+    return [name for name, info in infos.items() if bool(info["refinement"]) == refined]
 
 
 def test_a_training_gives_the_network_of_the_run(model, run):
@@ -101,8 +117,42 @@ def test_a_reconstruction_is_that_of_the_run(result, run):
 
 
 def test_a_scan_is_prepared_once_for_python_and_runs(scan, run):
-    assert [path.name for path in run.stores.iterdir() if path.is_dir()] == [scan.store.folder.name]
+    assert stores_of(run, refined=False) == [scan.store.folder.name]
     assert pb.load_scan(simulate=STAR, name="star").store.folder == scan.store.folder
+
+
+def test_a_scan_is_refined_as_by_a_run(scan, refined, call, monkeypatch):
+    monkeypatch.setattr("hpc.executors.local.Child", Here)
+    found = pb.reconstruct(refined, NEW, seed=3, **INFER)
+    spec = {key: value for key, value in SPEC.items() if key not in ("train", "export")}
+    Path("refined.yaml").write_text(json.dumps({**spec, "name": "refined", "refine": REFINE}))
+    assert call("submit", "refined.yaml")[0] == 0
+    run = RunPaths("runs", "refined")
+    told = ResultPaths(run.result("default", "star")).metrics.read_text()
+    assert found.metrics.model_dump(exclude=OF_THE_MACHINE) == Metrics.model_validate_json(
+        told
+    ).model_dump(exclude=OF_THE_MACHINE)
+    assert stores_of(run, refined=True) == [refined.store.folder.name]
+
+
+def test_a_refined_scan_is_another_one(scan, refined):
+    assert refined.info.refinement.shift_max > 0
+    assert scan.info.refinement is None
+
+
+def test_a_refinement_by_weights_that_were_changed_is_kept_apart(scan, tmp_path):
+    once, probe = pb.load_model(), {"steps": 8, "runs": tmp_path}
+    first = pb.refine(scan, once, **probe).store.folder
+    assert pb.refine(scan, once, **probe).store.folder == first
+    with torch.no_grad():
+        next(once.network.parameters()).add_(1e-3)
+    assert pb.refine(scan, once, **probe).store.folder != first
+
+
+@pytest.mark.parametrize("verb", [pb.train, pb.refine])
+def test_what_is_refined_is_neither_trained_on_nor_refined_again(refined, verb):
+    with pytest.raises(UserError, match=r"is refined already\. Give the scan as it was loaded"):
+        verb(refined, NEW)
 
 
 def test_exports_are_those_of_the_run(result, run, tmp_path):
@@ -114,6 +164,13 @@ def test_exports_are_those_of_the_run(result, run, tmp_path):
     with np.load(tmp_path / "train.npz") as ours, np.load(theirs) as told:
         assert ours.files == told.files
         np.testing.assert_array_equal(ours["objectGuess"], told["objectGuess"])
+    with (
+        np.load(tmp_path / "product.npz") as ours,
+        np.load(theirs.with_name("product.npz")) as told,
+    ):
+        assert len(ours["loss_values"]) == TRAIN["epochs"]
+        for key in ("loss_epochs", "loss_values"):
+            np.testing.assert_array_equal(ours[key], told[key])
     stored = ObjectStore.open(tmp_path / "object.zarr").read()
     np.testing.assert_array_equal(stored.object, result.object)
 
@@ -199,6 +256,8 @@ def test_a_published_network_is_loaded_by_its_address(run):
         (lambda scan: pb.train(scan, NEW, devices=2), "Python trains on one device"),
         (lambda scan: pb.train(scan, NEW, validation=0.5), "validat"),
         (lambda scan: pb.reconstruct(scan, "nowhere"), "there is no model package"),
+        (lambda scan: pb.refine(scan, mode=2), "refine.mode.*Did you mean 'modes'"),
+        (lambda scan: pb.refine(scan, {"architecture": "cnn", "cnn": {"n": 32}}), "unrolled"),
         (lambda scan: pb.reconstruct(scan, tils=64), "infer.tils.*Did you mean 'tile'"),
         (
             lambda scan: pb.train(scan, {"architecture": "cnn", "cnn": {"n": 64}}, **TRAIN),
@@ -224,7 +283,7 @@ def test_the_verbs_are_there_before_torch_is():
     code = (
         "import sys, ptychopinn_batch as pb\n"
         "from ptychopinn_batch import api\n"
-        "pb.load_scan, pb.train, pb.reconstruct, pb.load_model, pb.export\n"
+        "pb.load_scan, pb.train, pb.refine, pb.reconstruct, pb.load_model, pb.export\n"
         "import ptychopinn_batch.exports, ptychopinn_batch.package\n"
         "assert callable(pb.export)\n"
         "print({'torch', 'lightning', 'zarr', 'tensordict'} & sys.modules.keys())"

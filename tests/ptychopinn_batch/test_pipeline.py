@@ -330,7 +330,7 @@ def checked(files):
 
 def test_a_scan_from_a_file_is_looked_at_first_and_one_that_is_simulated_is_not(checked):
     names = list(checked("warn"))
-    assert names[0] == "check-a"
+    assert names.index("check-a") < names.index("prepare-a")
     assert [name for name in names if name.startswith("check")] == ["check-a"]
     assert "check-a" not in checked("off")
 
@@ -362,8 +362,9 @@ def test_how_a_scan_is_checked_is_in_the_key_of_the_check_alone(checked):
 
 
 def test_variants_share_the_check_of_a_scan_and_scans_that_differ_have_their_own(checked):
-    assert sum(name.startswith("check") for name in checked("stop", "", infer={"steps": 4})) == 1
-    tasks = checked("stop", "sweep: {scans.0.swap_xy: [false, true]}\n")
+    shared = checked("stop", "sweep: {infer.steps: [4, 8]}\n")
+    assert [name for name in shared if name.startswith("check")] == ["check-a"]
+    tasks = checked("stop", "sweep: {scans.0.swap_xy: [false, true], scans.0.flip_x: [true]}\n")
     assert [name for name in tasks if name.startswith("check")] == [
         "check-a-scans.0.swap_xy=false",
         "check-a-scans.0.swap_xy=true",

@@ -1,14 +1,10 @@
-"""What thousands of tasks cost on SLURM beside their work: submitting, asking, running no-ops.
+"""What thousands of tasks cost on a real SLURM beside their work: submitting, asking, running.
 
-    python benchmarks/many_tasks.py 2500
-
-needs a SLURM, such as the one that `tests/cluster/slurm up` starts. Every task does nothing; the
-last one needs all others.
+Every task does nothing; the last one needs all others.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -17,8 +13,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
-
-from machine import describe
 
 from hpc.executors.slurm import SlurmExecutor
 from hpc.ledger import read_states
@@ -64,12 +58,9 @@ def wait(reader: ClusterReader) -> None:
         time.sleep(5)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("count", type=int, nargs="?", default=2500)
-    count = parser.parse_args().count
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where jobs find the work
-    describe()
+def measure(count: int) -> None:
+    """Submit, wait, submit again; print what each took."""
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # where jobs find the work
     with tempfile.TemporaryDirectory() as folder:
         run, work = RunPaths(Path(folder), "many"), tasks(count)
         executor = SlurmExecutor(Profile(version=1, array_size=ARRAY_SIZE))
@@ -83,7 +74,3 @@ def main() -> None:
         states = read_states(run, [task.id for task in work])
         print(f"states: {dict(Counter(state.status for state in states.values()))}")
         print(f"attempts: {dict(Counter(state.attempt for state in states.values()))}")
-
-
-if __name__ == "__main__":
-    main()
