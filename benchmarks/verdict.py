@@ -1,6 +1,6 @@
 """Measures what the verdict finds, misses and makes up, on simulated scans with known faults.
 
-    python benchmarks/verdict.py [--scans 208] [--jobs N] [--out FOLDER]
+    python benchmarks/verdict.py [--scans 240] [--jobs N] [--kinds sound,axes] [--out FOLDER]
 
 Every other scan is sound; the others have one fault of known kind and size. One half of the scans
 is for setting the thresholds in `ptychopinn_batch/verdict/limits.py`, the table of the other half
@@ -17,11 +17,14 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from verdict_bench.scans import case
+from machine import describe
+from pydantic import ValidationError
+from verdict_bench.scans import case, kind_of
 from verdict_bench.score import Row, missed, table
 
 from hpc.errors import UserError
@@ -35,9 +38,10 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--scans", type=int, default=208, metavar="N")
+    add("--scans", type=int, default=240, metavar="N")
     add("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="scans at once")
     add("--out", type=Path, default=Path("verdict"), metavar="FOLDER")
+    add("--kinds", metavar="KIND,...", help="measure scans of these alone; 'sound': without fault")
     add("--report", action="store_true", help="measure nothing: tables of what is known")
     return parser.parse_args()
 
@@ -58,18 +62,18 @@ def measure(seed: int) -> Row:
 
 
 def known(path: Path) -> Iterator[Row]:
-    """What was recorded; a line torn by an interruption is measured again."""
-    if path.exists():
-        for line in path.read_text().splitlines():
-            if line.endswith("}"):
-                yield Row.model_validate_json(line)
+    """What was recorded; what was torn by an interruption, or is of another version, is not."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with suppress(ValidationError):
+            yield Row.model_validate_json(line)
 
 
 def record(seeds: Iterable[int], path: Path, jobs: int) -> None:
     """Measure these scans, and write each down at once."""
     with path.open("a") as file, ProcessPoolExecutor(jobs) as pool:
         for row in pool.map(measure, seeds):
-            file.write(row.model_dump_json() + "\n")
+            begin = "\n" if file.tell() else ""  # the line before may be torn
+            file.write(begin + row.model_dump_json())
             file.flush()
             print(f"#{row.seed} {row.kind or 'sound'}: {row.judgement}, {row.seconds:.1f} s")
 
@@ -86,14 +90,21 @@ def report(rows: list[Row]) -> str:
     )
 
 
+def _is_meant(seed: int, kinds: str | None) -> bool:
+    return kinds is None or (kind_of(seed) or "sound") in kinds.split(",")
+
+
 def main() -> None:
     asked = arguments()
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / "evidence.jsonl"
     if not asked.report:
         there = {row.seed for row in known(path)}
-        record([seed for seed in range(asked.scans) if seed not in there], path, asked.jobs)
-    rows = sorted((r for r in known(path) if r.seed < asked.scans), key=lambda row: row.seed)
+        wanted = (seed for seed in range(asked.scans) if _is_meant(seed, asked.kinds))
+        record([seed for seed in wanted if seed not in there], path, asked.jobs)
+    newest = {row.seed: row for row in known(path) if row.seed < asked.scans}
+    rows = [newest[seed] for seed in sorted(newest)]
+    describe()
     text = report(rows)
     print(text)
     write_atomic(asked.out / "verdict.md", text + "\n")

@@ -94,6 +94,16 @@ class Inputs:
             self._new_headers.append(self._headers[key])
         return known.identity if known else None
 
+    def are_still(self, scan: Scan, identity: InputIdentity) -> bool:
+        """Whether a scan's files are those of this identity. Hashes those that are not remembered.
+
+        UserError or OSError where they cannot be read.
+        """
+        files = _files(scan)
+        state = _state(scan, files)[0]
+        known = any((k.identity, k.state) == (identity, state) for k in self._inputs.values())
+        return known or _hashed(scan).identity == identity
+
     def save(self) -> None:
         """Keep what was found out since."""
         _append(self._run.known_inputs, self._new_inputs)

@@ -39,7 +39,7 @@ class Case:
 def case(seed: int) -> Case:
     """Even seeds are sound; odd ones go through all kinds of faults in turn."""
     random = np.random.default_rng((seed, 20261126))
-    kind = list(FAULTS)[seed // 2 % len(FAULTS)] if seed % 2 else ""
+    kind = kind_of(seed)
     settings = _settings(seed, random, kind)
     raw = _in_memory(simulate_scan(settings))
     about = (
@@ -50,6 +50,11 @@ def case(seed: int) -> Case:
         return Case(seed, raw, "", 0.0, about)
     faulty, size, what = FAULTS[kind](raw, settings, random)
     return Case(seed, faulty, kind, size, f"{about}; {what}")
+
+
+def kind_of(seed: int) -> str:
+    """The fault of a scan; "" of one that is sound."""
+    return list(FAULTS)[seed // 2 % len(FAULTS)] if seed % 2 else ""
 
 
 def cases_of_a_round() -> int:
@@ -102,7 +107,14 @@ def _with(raw: RawScan, frames: Counts) -> RawScan:
 
 
 def _noise(raw: RawScan, settings: Simulation, random: Generator) -> Injected:
-    size = float(np.exp(random.uniform(np.log(0.5), np.log(10))))
+    return _noise_of(float(np.exp(random.uniform(np.log(0.5), np.log(10)))), raw, random)
+
+
+def _noise_of_3_px(raw: RawScan, settings: Simulation, random: Generator) -> Injected:
+    return _noise_of(3.0, raw, random)
+
+
+def _noise_of(size: float, raw: RawScan, random: Generator) -> Injected:
     error = random.normal(0, size / 2**0.5, raw.positions.shape)
     return replace(raw, positions=raw.positions + error), size, f"off by {size:.2f} px r.m.s."
 
@@ -115,7 +127,14 @@ def _axes(raw: RawScan, settings: Simulation, random: Generator) -> Injected:
 
 
 def _pixel(raw: RawScan, settings: Simulation, random: Generator) -> Injected:
-    size = float(random.uniform(0.05, 0.3))
+    return _distance_off_by(float(random.uniform(0.05, 0.3)), raw, random)
+
+
+def _distance_off_by_a_fifth(raw: RawScan, settings: Simulation, random: Generator) -> Injected:
+    return _distance_off_by(0.2, raw, random)
+
+
+def _distance_off_by(size: float, raw: RawScan, random: Generator) -> Injected:
     factor = 1 + size if random.random() < 0.5 else 1 - size
     return replace(raw, positions=raw.positions * factor), size, f"distance {factor:.2f} of right"
 
@@ -209,4 +228,6 @@ FAULTS: dict[str, Callable[[RawScan, Simulation, Generator], Injected]] = {
     "coherence": _incoherent,
     "overlap": _sparse,
     "photons": _as_simulated,
+    "positions by 3 px": _noise_of_3_px,
+    "distance by 20 %": _distance_off_by_a_fifth,
 }

@@ -17,6 +17,8 @@ NAMED: dict[str, tuple[Fault, ...]] = {
     "decentred": ("probe",),
     "coherence": ("coherence", "probe"),
     "photons": ("photons",),
+    "positions by 3 px": ("positions",),
+    "distance by 20 %": ("pixel size",),
 }
 """Faults of a verdict that name a kind rightly; those of the same name where none stand here."""
 
@@ -39,11 +41,19 @@ class Row(Record):
     @property
     def is_named(self) -> bool:
         """Whether the fault is among the findings, by its right name."""
+        return self._names("doubtful", "bad")
+
+    @property
+    def is_bad_for_it(self) -> bool:
+        """Whether the scan is bad for the right reason."""
+        return self._names("bad")
+
+    def _names(self, *judgements: Judgement) -> bool:
         if self.evidence is None:
             return bool(self.refused)
         right = NAMED.get(self.kind, (self.kind,))
         found = judge_scan(self.evidence).findings
-        return any(f.fault in right for f in found if f.judgement in ("doubtful", "bad"))
+        return any(f.fault in right for f in found if f.judgement in judgements)
 
     @property
     def is_tuning(self) -> bool:
@@ -67,8 +77,11 @@ class Rate(Record):
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
     """Markdown: for each kind how many were seen, called bad, and called by their name."""
-    yield "| fault | scans | doubtful or bad | bad | rightly named | named in sound scans |"
-    yield "|---|---|---|---|---|---|"
+    yield (
+        "| fault | scans | doubtful or bad | bad | rightly named | bad for the right reason | "
+        "named in sound scans |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     sound = [row for row in rows if not row.kind]
     for kind in FAULTS:
         chosen = [row for row in rows if row.kind == kind]
@@ -81,14 +94,15 @@ def _line(kind: str, rows: Sequence[Row], sound: Sequence[Row]) -> str:
     seen = Rate.among([row.judgement in ("doubtful", "bad") for row in rows])
     bad = Rate.among([row.judgement == "bad" for row in rows])
     named = Rate.among([row.is_named for row in rows])
+    right = Rate.among([row.is_bad_for_it for row in rows])
     made_up = Rate.among([row.model_copy(update={"kind": kind}).is_named for row in sound])
-    return f"| {kind} | {len(rows)} | {seen} | {bad} | {named} | {made_up} |"
+    return f"| {kind} | {len(rows)} | {seen} | {bad} | {named} | {right} | {made_up} |"
 
 
 def _sound_line(rows: Sequence[Row]) -> str:
     seen = Rate.among([row.judgement == "doubtful" for row in rows])
     bad = Rate.among([row.judgement == "bad" for row in rows])
-    return f"| none (sound) | {len(rows)} | {seen} doubtful | {bad} | | |"
+    return f"| none (sound) | {len(rows)} | {seen} doubtful | {bad} | | | |"
 
 
 def missed(rows: Sequence[Row]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from hpc.slurm.client import Slurm, SlurmError
 from hpc.slurm.judge import Sight, judge
 from hpc.slurm.states import Report
 
-__all__ = ["Observation", "observe", "record"]
+__all__ = ["Observation", "is_looked_after", "observe", "record"]
 
 VOID_AFTER = 120.0  # seconds until a batch that SLURM has never heard of was not taken
 REQUEUED_WITHIN = 20.0  # seconds in which SLURM puts a job back whose node it has lost
@@ -66,6 +66,14 @@ def observe(
         if state.batch in batches.known:
             _look(run, seen, name, state, _sight(run, slurm, batches, reports, name, state))
     return seen
+
+
+def is_looked_after(run: RunPaths) -> bool:
+    """Whether SLURM has a job of the run: tasks, or the steward who will try failed ones again."""
+    if not (run.batch_folder.exists() and Slurm.is_here()):
+        return False
+    seen = observe(run, {}, Slurm(tries=1))
+    return bool(seen.live_batches) or seen.trouble is not None  # a busy SLURM is asked again
 
 
 def _without_batch(run: RunPaths, state: TaskState) -> TaskState:

@@ -10,11 +10,12 @@ import click
 
 from hpc.ledger import UNFINISHED
 from hpc.paths import RunPaths
+from hpc.slurm.observe import is_looked_after
 from hpc.slurm.status import ClusterReader
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.follow import Follower
 from ptychopinn_batch.commands.logfiles import end_of, log_files
-from ptychopinn_batch.commands.onlook import is_looked_after, looks
+from ptychopinn_batch.commands.onlook import looks
 from ptychopinn_batch.commands.target import chosen_tasks, find_run, run_argument, task_options
 from ptychopinn_batch.commands.text import FAILED, outlook, plural, shown_path
 

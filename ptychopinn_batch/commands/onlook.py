@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from hpc.paths import RunPaths
-from hpc.slurm.client import Slurm
-from hpc.slurm.observe import observe
 from hpc.status import RunStatus
 
-__all__ = ["Reader", "is_looked_after", "looks"]
+__all__ = ["Reader", "looks"]
 
 PATIENCE = 5.0  # seconds between two looks while only a steward is waited for
 
@@ -43,11 +40,3 @@ def looks(
             sleep(max(interval, PATIENCE))
         else:
             return
-
-
-def is_looked_after(run: RunPaths) -> bool:
-    """Whether SLURM has a job of the run: tasks, or the steward who will try failed ones again."""
-    if not (run.batch_folder.exists() and Slurm.is_here()):
-        return False
-    seen = observe(run, {}, Slurm(tries=1))
-    return bool(seen.live_batches) or seen.trouble is not None  # a busy SLURM is asked again

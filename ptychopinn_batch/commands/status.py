@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from hpc.paths import RunPaths
+from hpc.slurm.observe import is_looked_after
 from hpc.slurm.status import ClusterReader
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.advice import advice
-from ptychopinn_batch.commands.onlook import is_looked_after
 from ptychopinn_batch.commands.target import find_run, run_argument
 from ptychopinn_batch.commands.text import (
     columns,

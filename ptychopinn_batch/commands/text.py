@@ -10,6 +10,7 @@ from hpc.status import Row, RunStatus
 
 __all__ = [
     "FAILED",
+    "bytes_text",
     "columns",
     "counted",
     "duration",
@@ -71,6 +72,15 @@ def rough(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, rest = divmod(minutes, 60)
     return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest))
+
+
+def bytes_text(size: int) -> str:
+    """Room on a disk, such as 3.4 MB, 120 GB."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= factor:
+            number = size / factor
+            return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+    return f"{size} bytes"
 
 
 def percent(share: float | None) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import click
 
+from hpc.slurm.observe import is_looked_after
 from hpc.slurm.status import ClusterReader
 from hpc.status import RunStatus
 from ptychopinn_batch.cli import Exit
-from ptychopinn_batch.commands.onlook import is_looked_after, looks
+from ptychopinn_batch.commands.onlook import looks
 from ptychopinn_batch.commands.progress import Watcher, drawn, headline, watcher
 from ptychopinn_batch.commands.target import find_run, run_argument
 from ptychopinn_batch.commands.text import FAILED, outlook, plural

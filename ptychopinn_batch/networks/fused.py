@@ -2,21 +2,25 @@
 
 Every thread takes its share of the frames in chunks that stay in its core's own cache: it reads the
 object under them, transforms, corrects the waves in one pass, transforms back and adds to a canvas
-of its own. Nothing is differentiated, and no thread waits for another between frames.
+of its own. No thread waits for another between frames, and nothing is kept for a gradient but the
+object: what a frame asks of its wave is a gradient itself, so that its derivative is symmetric and
+the derivative of a back projection is one more back projection, along another object.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ptychopinn_batch import physics
 from ptychopinn_batch.region import Region
@@ -31,11 +35,6 @@ class Frames(NamedTuple):
     end: int
 
 
-def serves(obj: Tensor) -> bool:
-    """Whether an object can be worked on here: on a CPU, with Numba."""
-    return obj.device.type == "cpu" and compiled() is not None
-
-
 @cache
 def compiled() -> ModuleType | None:
     """The compiled loops, or None without Numba."""
@@ -46,17 +45,98 @@ def compiled() -> ModuleType | None:
     return loops
 
 
+def serves(region: Region) -> bool:
+    """Whether a region can be worked on here: on a CPU, with Numba, its probe as it is."""
+    probe = region.probe
+    return probe.device.type == "cpu" and not probe.requires_grad and compiled() is not None
+
+
 def back_projection(obj: Tensor, region: Region, floor: float) -> tuple[Tensor, Tensor]:
-    """Back projection (H, W) complex64 and the sum of squared amplitude differences."""
-    shares = _shares(len(region), torch.get_num_threads())
-    work = _Work(obj.detach().contiguous(), region, floor)
-    with ThreadPoolExecutor(len(shares), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        done = list(pool.map(work.share, shares))
-    total, error = done[0]
-    for other, more in done[1:]:
-        total += other
-        error += more
-    return torch.from_numpy(total), torch.tensor(error, dtype=torch.float32)
+    """Back projection (H, W) complex64 and the sum of squared amplitude differences.
+
+    Can be differentiated once by the object.
+    """
+    total, error = _BackProjection.apply(obj, region, floor)  # type: ignore[no-untyped-call]
+    return total, error
+
+
+class _BackProjection(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, obj: Tensor, region: Region, floor: float) -> tuple[Tensor, Tensor]:
+        total, error = _Work(region, floor, obj).sum()
+        ctx.save_for_backward(obj, total)
+        ctx.region, ctx.floor = region, floor
+        return total, torch.tensor(error, dtype=torch.float32)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_total: Tensor, by_error: Tensor) -> tuple[Tensor, None, None]:
+        obj, total = ctx.saved_tensors
+        along, _ = _Work(ctx.region, ctx.floor, obj, along=by_total).sum()
+        return along - 2 * by_error * total, None, None
+
+
+class _Work:
+    """What the threads share and do not change: back projections of an object, or the derivative
+    of them along another one."""
+
+    def __init__(
+        self, region: Region, floor: float, obj: Tensor, *, along: Tensor | None = None
+    ) -> None:
+        self._region, self._floor = region, np.float32(floor**2)
+        self._object = _array(obj)
+        self._along = None if along is None else _array(along)
+        self._corners = region.corners.numpy()
+        self._good = _as_weights(region)
+        self._size = max(1, CHUNK_PIXELS // (region.n**2 * region.modes))
+        self._loops = _loops()
+        region.keep_probes()  # by one thread, before the others ask for them
+
+    def sum(self) -> tuple[Tensor, float]:
+        """Over all frames: (H, W) complex64 and the error."""
+        shares = _shares(len(self._region), torch.get_num_threads())
+        done = map(self._share, shares) if len(shares) == 1 else _in_threads(self._share, shares)
+        total, error = next(done)
+        for other, more in done:
+            total += other
+            error += more
+        return torch.from_numpy(total), error
+
+    @torch.inference_mode()
+    def _share(self, frames: Frames) -> tuple[NDArray[np.complex64], float]:
+        total, error = np.zeros(self._object.shape, np.complex64), 0.0
+        for first in range(frames.first, frames.end, self._size):
+            error += self._add(slice(first, min(first + self._size, frames.end)), total)
+        return total, error
+
+    def _add(self, chunk: slice, total: NDArray[np.complex64]) -> float:
+        """Add some frames to the total; their error."""
+        corners, probes = self._corners[chunk], self._region.probes_of(chunk)
+        measured = self._region.amplitudes[chunk].numpy()
+        waves, error = self._waves(self._object, corners, probes), 0.0
+        if self._along is None:
+            error = self._loops.correct(waves.numpy(), measured, self._good, self._floor)
+        else:
+            at, waves = waves, self._waves(self._along, corners, probes)
+            self._loops.bend(waves.numpy(), at.numpy(), measured, self._good, self._floor)
+        self._loops.collect(total, corners, probes.numpy(), physics.ifft(waves).numpy())
+        return float(error)
+
+    def _waves(
+        self, obj: NDArray[np.complex64], corners: NDArray[np.int64], probes: Tensor
+    ) -> Tensor:
+        """On the detector (k, M, N, N)."""
+        waves = torch.empty_like(probes)
+        self._loops.illuminate(obj, corners, probes.numpy(), waves.numpy())
+        return physics.fft(waves)
+
+
+def _in_threads(
+    work: Callable[[Frames], tuple[NDArray[np.complex64], float]], shares: Sequence[Frames]
+) -> Iterator[tuple[NDArray[np.complex64], float]]:
+    """Each share in a thread of its own, in which torch uses no others."""
+    with ThreadPoolExecutor(len(shares), "frames", torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(work, shares)
 
 
 def _shares(frames: int, threads: int) -> list[Frames]:
@@ -65,34 +145,8 @@ def _shares(frames: int, threads: int) -> list[Frames]:
     return [Frames(*pair) for pair in pairwise(ends)]
 
 
-class _Work:
-    """What the threads share and do not change."""
-
-    def __init__(self, obj: Tensor, region: Region, floor: float) -> None:
-        self._object, self._region, self._floor = obj.numpy(), region, np.float32(floor**2)
-        self._corners = region.corners.numpy()
-        self._good = _as_weights(region)
-        self._size = max(1, CHUNK_PIXELS // (region.n**2 * region.modes))
-        self._loops = _loops()
-        region.keep_probes()  # by one thread, before the others ask for them
-
-    @torch.inference_mode()
-    def share(self, frames: Frames) -> tuple[NDArray[np.complex64], float]:
-        """The back projection of some frames, and their error."""
-        total, error = np.zeros(self._object.shape, np.complex64), 0.0
-        for first in range(frames.first, frames.end, self._size):
-            error += self._add(slice(first, min(first + self._size, frames.end)), total)
-        return total, error
-
-    def _add(self, chunk: slice, total: NDArray[np.complex64]) -> float:
-        loops, corners, probes = self._loops, self._corners[chunk], self._region.probes_of(chunk)
-        waves = torch.empty_like(probes)
-        loops.illuminate(self._object, corners, probes.numpy(), waves.numpy())
-        waves = physics.fft(waves)
-        measured = self._region.amplitudes[chunk].numpy()
-        error = loops.correct(waves.numpy(), measured, self._good, self._floor)
-        loops.collect(total, corners, probes.numpy(), physics.ifft(waves).numpy())
-        return float(error)
+def _array(obj: Tensor) -> NDArray[np.complex64]:
+    return obj.detach().resolve_conj().contiguous().numpy()
 
 
 def _as_weights(region: Region) -> NDArray[np.float32]:

@@ -46,6 +46,17 @@ def correct(
     return float(_correct(_pairs(waves), measured, good, floor))
 
 
+def bend(
+    waves: Complex,
+    at: Complex,
+    measured: NDArray[np.float32],
+    good: NDArray[np.float32],
+    floor: np.float32,
+) -> None:
+    """Turn waves into how what `correct` makes of the waves `at` changes along them, in place."""
+    _bend(_pairs(waves), _pairs(at), measured, good, floor)
+
+
 def collect(canvas: Complex, corners: NDArray[np.int64], probes: Complex, waves: Complex) -> None:
     """canvas += conj(probe) * wave under every frame, over all modes."""
     _collect(_pairs(canvas), corners, _pairs(probes), _pairs(waves))
@@ -95,6 +106,36 @@ def _correct(
                     w[2 * j] *= change[j]
                     w[2 * j + 1] *= change[j]
     return error
+
+
+@_compiled
+def _bend(
+    waves: Pairs,
+    at: Pairs,
+    measured: NDArray[np.float32],
+    good: NDArray[np.float32],
+    floor: np.float32,
+) -> None:
+    frames, modes, n, _ = waves.shape
+    power, along = np.empty(n, np.float32), np.empty(n, np.float32)
+    for k in range(frames):
+        for i in range(n):
+            power[:] = floor
+            along[:] = 0
+            for m in range(modes):
+                v, w = waves[k, m, i], at[k, m, i]
+                for j in range(n):
+                    power[j] += w[2 * j] * w[2 * j] + w[2 * j + 1] * w[2 * j + 1]
+                    along[j] += w[2 * j] * v[2 * j] + w[2 * j + 1] * v[2 * j + 1]
+            for j in range(n):
+                ratio = measured[k, i, j] / np.sqrt(power[j])
+                along[j] *= good[i, j] * ratio / power[j]
+                power[j] = good[i, j] * (ratio - 1)
+            for m in range(modes):
+                v, w = waves[k, m, i], at[k, m, i]
+                for j in range(n):
+                    v[2 * j] = power[j] * v[2 * j] - along[j] * w[2 * j]
+                    v[2 * j + 1] = power[j] * v[2 * j + 1] - along[j] * w[2 * j + 1]
 
 
 @_compiled

@@ -10,11 +10,7 @@ from hpc.plan import check_graph
 from hpc.resources import Resources
 from hpc.task import Task, content_key
 from ptychopinn_batch.facts import Facts, Package, check_network, check_scan
-from ptychopinn_batch.jobspec import (
-    Model,
-    Scan,
-    Train,
-)
+from ptychopinn_batch.jobspec import Model, Scan, Train
 from ptychopinn_batch.pipeline.content import (
     blocks_of,
     by_content,

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 from ptychopinn_batch.facts import Facts
 from ptychopinn_batch.pipeline.content import TILING
-from ptychopinn_batch.stages.params import (
-    InputIdentity,
-    ScanContent,
-)
+from ptychopinn_batch.stages.params import InputIdentity, ScanContent
 from ptychopinn_batch.sweep import ONLY_VARIANT, Variant, point_name
 
 TRAINING_SECTIONS = ("seed", "scans", "model", "train")

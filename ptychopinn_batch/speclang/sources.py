@@ -98,7 +98,7 @@ def _matches(scan: Scan, folders: Sequence[Path]) -> list[Path]:
     """
 
     def is_one(path: Path) -> bool:
-        return path.is_file() or is_scan_folder(path) or (scan.format != "auto" and path.is_dir())
+        return path.is_file() or (path.is_dir() and (scan.format != "auto" or _is_scan(path)))
 
     text = str(scan.path)
     if is_one(exact := _first(text, folders)):
@@ -109,6 +109,15 @@ def _matches(scan: Scan, folders: Sequence[Path]) -> list[Path]:
         if files := sorted(path for name in found if is_one(path := folder / name)):
             return files
     return []
+
+
+def _is_scan(folder: Path) -> bool:
+    """Whether a folder is of a format that is known here, or to the reader of another package."""
+    if is_scan_folder(folder):
+        return True
+    from ptychopinn_batch.readers.registry import readers  # imports what commands may not need
+
+    return any(reader.recognises(folder) for reader in readers())
 
 
 def _first(text: str, folders: Sequence[Path]) -> Path:

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from hpc.record import Record
 
-
 STATED = "1.000"  # the factor of a scale that is as the scan says
 
 

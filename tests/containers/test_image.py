@@ -27,6 +27,7 @@ def test_it_runs_the_program_for_everybody(image, account, place):
     assert version.stdout.split()[-1] == __version__
 
 
+@pytest.mark.parametrize("account", ["ordinary user"], indirect=True)  # the build ran it as root
 def test_its_own_test_does_a_small_job(image, account, place):
     done = account.call("apptainer", "test", image, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,10 +28,10 @@ ADDRESS = re.compile(r"sha256:[0-9a-f]{6,}")
 
 @dataclass(frozen=True)
 class Desk:
-    """The working folder of one page. base: the folder that holds the tiny run."""
+    """The working folder of one page. kept: the folder with the tiny run, made in `folder` too."""
 
     folder: Path
-    base: Path
+    kept: Path
     page: str
 
     def command(self, line):
@@ -46,28 +46,23 @@ class Desk:
     def put(self, name):
         """Make a file or folder of such a name, if it is one that the program could read."""
         place = self.folder / name.replace("*", "1")
-        if place.exists() or place.is_symlink() or name.startswith("/"):
+        if place.exists() or name.startswith("/"):
             return
-        parts = name.split("/")
-        if parts[0] == "runs":
-            self._run(parts[1])
-            return
-        if parts[0] in ("profiles", "jobspecs", "models"):
-            place.parent.mkdir(exist_ok=True)
-        match parts:
+        match name.split("/"):
+            case ["runs", run, *_]:
+                self._run(run)
             case ["profiles", _]:
+                place.parent.mkdir(exist_ok=True)
                 place.write_text(PROFILE)
             case ["jobspecs", _]:
-                place.write_text((ROOT / name).read_text().replace("../data", str(ROOT / "data")))
-            case ["models", _]:
-                shutil.copytree(self.base / "cnn", place)
-            case ["scan"]:
-                shutil.copytree(self.base / "ptychodus", place)
-            case ["data", "scan_0042"]:
-                shutil.copytree(self.base / "beamline", place)
+                (self.folder / "jobspecs").symlink_to(ROOT / "jobspecs")
+                shutil.copy(ROOT / "data" / "siemens_star_128.npz", self.folder / "data")
+            case ["scan"] | ["data", "scan_0042"] | ["their_network"]:
+                shutil.copytree(self.kept / place.name, place)
+            case ["data", "scan.npz"]:
+                shutil.copy(self.kept / "data" / "scan.npz", place)
             case _ if place.suffix in (".npz", ".cxi", ".nxs", ".zip"):
-                wide = "*" in name
-                shutil.copy(self.base / ("wide.npz" if wide else f"scan{place.suffix}"), place)
+                shutil.copy(self.kept / f"any{place.suffix}", place)
             case _ if place.suffix == ".yaml":
                 self._spec(place)
 
@@ -86,25 +81,27 @@ class Desk:
         """The tiny run under another name; `theirs` has a network of PtychoPINN's."""
         runs = self.folder / "runs"
         if not (runs / RUN).exists():
-            shutil.copytree(self.base / "runs", runs, dirs_exist_ok=True)
+            shutil.copytree(self.kept / "runs", runs, dirs_exist_ok=True)
         if not (runs / name).exists():
             shutil.copytree(runs / RUN, runs / name)
         if name == "theirs":
             model = runs / name / "models" / "default"
             shutil.rmtree(model)
-            shutil.copytree(self.base / "cnn", model)
+            shutil.copytree(self.kept / "their_network", model)
 
     def _spec(self, place):
-        """The last spec of that name that the page shows, else that of the tiny run."""
-        text = (self.base / f"{RUN}.yaml").read_text().replace(f"name: {RUN}", f"name: {place.stem}")
+        """The first spec of that name that the page shows, else that of the tiny run."""
         shown = [block.text for block in blocks(self.page) if block.language == "yaml"]
-        named = [each for each in shown if re.search(rf"^name: {place.stem}$", each, re.MULTILINE)]
-        place.write_text([text, *named][-1])
+        named = (text for text in shown if re.search(rf"^name: {place.stem}$", text, re.MULTILINE))
+        tiny = (
+            (self.kept / f"{RUN}.yaml").read_text().replace(f"name: {RUN}", f"name: {place.stem}")
+        )
+        place.write_text(next(named, tiny))
         self.put_paths(yaml.safe_load(place.read_text()))
 
     def _addressed(self, word):
         """An address of a package, which has changed since the page was written."""
-        (found,) = (self.base / "runs" / ".models").glob("[0-9a-f]*")
+        (found,) = (self.kept / "runs" / ".models").glob("[0-9a-f]*")
         return ADDRESS.sub(f"sha256:{found.name[:12]}", word)
 
     def _globbed(self, word):
@@ -116,9 +113,7 @@ class Desk:
 def inputs(words):
     """What must be there for a command: files, folders of runs, profiles."""
     profiles = [
-        f"profiles/{after}.yaml"
-        for word, after in itertools.pairwise(words)
-        if word == "--profile"
+        f"profiles/{after}.yaml" for word, after in itertools.pairwise(words) if word == "--profile"
     ]
     match words:
         case ["simulate" | "schema" | "profile", *_]:
@@ -144,6 +139,10 @@ def as_here(words):
             return [*words, "--executor", "dry-run"]
         case "doctor":
             return [*words, "--no-job"]
+        case "profile" if words[1] == "detect":
+            return [*words, "--force"]
+        case "logs" | "cancel":  # the tiny run has no training
+            return [word.replace("train-default", "package-default") for word in words]
     return words
 
 

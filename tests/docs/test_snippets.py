@@ -160,7 +160,9 @@ def test_every_command_of_the_program_is_shown():
 
 
 def test_settings_of_ptychodus_are_those_there_are():
-    (block,) = (b for b in blocks((ROOT / "docs" / "ptychodus.md").read_text()) if b.language == "ini")
+    (block,) = (
+        b for b in blocks((ROOT / "docs" / "ptychodus.md").read_text()) if b.language == "ini"
+    )
     parser = configparser.ConfigParser()
     parser.read_string(block.text)
     settings = (ROOT / "ptychopinn_batch" / "client" / "settings.py").read_text()

@@ -56,7 +56,7 @@ scans:
 infer: {steps: 1, tile: 64}
 export: [npz]
 """
-PATIENCE = 120.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ class Place:
 
         with self.output.open("wb") as output:
             pid = _fork(work, output.fileno(), os.environ)
-        _, status = os.waitpid(pid, 0)
-        return Done(os.waitstatus_to_exitcode(status), self.output.read_text())
+        return Done(_end_of(pid), self.output.read_text())
 
     def wait_for_workers(self) -> None:
         """Until none is left of a submit that was killed."""
@@ -145,6 +144,19 @@ def load_all() -> None:
     Image.init()
     for name in ("page", "result"):
         page._environment().get_template(f"{name}.html.j2")
+
+
+def _end_of(pid: int) -> int:
+    """The exit code of a process; one that does not end is ended, and has failed."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGABRT)
+    os.waitpid(pid, 0)
+    return -signal.SIGABRT
 
 
 def _fork(work: Callable[[], int], output: int, environment: Mapping[str, str]) -> int:

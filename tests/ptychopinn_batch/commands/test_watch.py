@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from hpc.slurm.observe import Observation
+from hpc.slurm.observe import Observation, is_looked_after
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands import watch as module
-from ptychopinn_batch.commands.onlook import PATIENCE, is_looked_after, looks
+from ptychopinn_batch.commands.onlook import PATIENCE, looks
 from ptychopinn_batch.commands.watch import watch_all
 
 
@@ -52,7 +52,7 @@ def test_while_somebody_will_try_again_what_failed_it_goes_on():
 
 
 def test_without_a_batch_folder_slurm_is_not_asked(on_disk, monkeypatch):
-    monkeypatch.setattr("ptychopinn_batch.commands.onlook.observe", pytest.fail)
+    monkeypatch.setattr("hpc.slurm.observe.observe", pytest.fail)
     assert not is_looked_after(on_disk("demo", "train-a").paths)
 
 
@@ -68,7 +68,7 @@ def test_a_steward_in_the_queue_goes_on_with_a_run(on_disk, monkeypatch, seen, g
     run = on_disk("demo", "train-a").paths
     run.batch_folder.mkdir()
     told = Observation({}, **seen)
-    monkeypatch.setattr("ptychopinn_batch.commands.onlook.observe", lambda *_: told)
+    monkeypatch.setattr("hpc.slurm.observe.observe", lambda *_: told)
     monkeypatch.setattr("hpc.slurm.client.Slurm.is_here", lambda: True)
     assert is_looked_after(run) == goes_on
     monkeypatch.setattr("hpc.slurm.client.Slurm.is_here", lambda: False)

@@ -32,7 +32,7 @@ def plain(obj, given, monkeypatch):
 
 
 def quick(obj, given):
-    assert fused.serves(obj), "Numba is among the dependencies"
+    assert fused.serves(given), "Numba is among the dependencies"
     with torch.no_grad():
         return back_projection(obj, given, FLOOR, amplitude)
 
@@ -71,13 +71,34 @@ def test_a_misfit_that_is_not_finite_is_seen():
     assert not quick(obj, given)[1].isfinite()
 
 
-def test_what_is_differentiated_or_another_misfit_takes_tensor_operations(monkeypatch):
+def gradient(obj, given, to_total, to_error):
+    """Of a function of both results, by the object."""
+    leaf = obj.clone().requires_grad_()
+    total, error = back_projection(leaf, given, FLOOR, amplitude)
+    ((total * to_total.conj()).real.sum() + to_error * error).backward()
+    return leaf.grad
+
+
+@pytest.mark.parametrize("change", [lambda r: r, with_modes, with_bad_pixels])
+def test_fused_loops_have_the_gradient_of_tensor_operations(change, monkeypatch):
+    given = change(simulated_region(5))
+    obj = given.truth.nan_to_num(1.0) * 0.9
+    weights = torch.randn(given.shape, dtype=torch.complex64), 3e-3 * float(given.energy)
+    found = gradient(obj, given, *weights)
+    monkeypatch.setattr(fused, "compiled", lambda: None)
+    expected = gradient(obj, given, *weights)
+    difference = (found - expected).abs().max() / expected.abs().max()
+    assert float(difference) < 1e-4
+
+
+def test_another_misfit_or_a_probe_to_be_differentiated_takes_tensor_operations(monkeypatch):
     given = simulated_region(3)
     obj = torch.ones(given.shape, dtype=torch.complex64)
     monkeypatch.setattr(fused, "back_projection", lambda *_: pytest.fail("fused"))
-    back_projection(obj.requires_grad_(), given, FLOOR, amplitude)[1].backward()
-    with torch.no_grad():
-        back_projection(obj, given, FLOOR, MISFITS["poisson"])
+    back_projection(obj, given, FLOOR, MISFITS["poisson"])
+    probe = given.probe.clone().requires_grad_()
+    back_projection(obj, replace(given, probe=probe), FLOOR, amplitude)[1].backward()
+    assert probe.grad.isfinite().all()
 
 
 def test_probes_that_are_too_many_to_keep_are_made_each_time(monkeypatch):

@@ -14,7 +14,7 @@ from ptychopinn_batch.verdict.evidence import (
     Sampling,
 )
 from ptychopinn_batch.verdict.findings import Finding, Verdict
-from ptychopinn_batch.verdict.judge import judge_scan
+from ptychopinn_batch.verdict.judge import best_scale, judge_scan
 from ptychopinn_batch.verdict.orientation import AXES, SCALES
 from ptychopinn_batch.verdict.result import judge_result
 
@@ -30,6 +30,7 @@ def evidence(**changes):
             floor=0.005,
             axes={name: 0.09 if name else 0.006 for name in AXES},
             scales={f"{factor:g}": 0.04 for factor in SCALES},
+            fine={"1.000": 0.006, "0.942": 0.02, "1.062": 0.02},
         ),
         "halves": Halves(limit=0.7, low=0.99, resolution_m=None),
         "errors": Frames(
@@ -82,7 +83,7 @@ def test_a_sound_scan_is_good_and_says_why():
             "swap_xy: true, flip_y: true",
         ),
         (
-            {"placements__axes": axes(0.06), "placements__scales": {"0.8": 0.006}},
+            {"placements__axes": axes(0.06), "placements__fine": {"1.000": 0.06, "0.800": 0.006}},
             "bad",
             "pixel size",
             "distance_m by 1.25",
@@ -130,7 +131,7 @@ def test_a_sound_scan_is_good_and_says_why():
         ({"sampling__overlap": 0.2}, "bad", "overlap", "smaller steps"),
         ({"sampling__photons": 20.0}, "bad", "photons", "Expose longer"),
         (
-            {"placements__axes": axes(0.09), "placements__scales": {"0.8": 0.09}},
+            {"placements__axes": axes(0.09), "placements__fine": {}},
             "bad",
             "prediction",
             "units, axes",
@@ -209,3 +210,29 @@ def test_a_result_of_a_faulty_scan_is_as_bad_as_the_scan():
     found = judged(scan=scan)
     assert (found.judgement, found.findings[0].fault) == ("bad", "axes")
     assert judged(scan=evidence()).judgement == "good"
+
+
+# Scales
+
+
+def scales(**left):
+    """The verdict on the scale by what other factors leave of 0.1, x0_8 being 0.8."""
+    fine = {name[1:].replace("_", "."): value for name, value in left.items()}
+    return best_scale(evidence(placements__fine=fine).placements)
+
+
+@pytest.mark.parametrize(
+    ("left", "factor", "at_least"),
+    [
+        ({"x1_000": 0.01, "x0_950": 0.03}, 1.0, 1.0),  # as the scan says
+        ({"x1_000": 0.03, "x0_833": 0.006, "x0_940": 0.01}, 0.833, 20.0),
+        ({"x1_000": 0.012, "x1_050": 0.008}, 1.05, 2.0),  # a small error, which is seen
+        ({"x1_000": 0.03, "x1_010": 0.006}, 1.0, 1.0),  # too near to be an error
+        ({"x1_000": 0.0055, "x1_080": 0.0050}, 1.0, 1.0),  # of nothing there is nothing to gain
+        ({}, 1.0, 1.0),  # no scale predicts anything
+    ],
+)
+def test_a_scale_is_wrong_where_another_predicts_more(left, factor, at_least):
+    found, gain = scales(**left)
+    assert found == factor
+    assert gain >= at_least

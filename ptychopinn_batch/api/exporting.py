@@ -1,13 +1,15 @@
-"""`api.export`: what Python has in memory, as the files that a run leaves."""
+"""`export`: what Python has in memory, as the files that a run leaves."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from hpc.errors import UserError
+from ptychopinn_batch.api.progress import silent
+from ptychopinn_batch.api.reconstruction import Reconstruction
 from ptychopinn_batch.jobspec import ModelExport, ResultExport
 from ptychopinn_batch.package import (
     MANIFEST,
@@ -19,11 +21,27 @@ from ptychopinn_batch.package import (
 )
 from ptychopinn_batch.stages.params import array_key
 
-if TYPE_CHECKING:
-    from ptychopinn_batch.api import Reconstruction
+RESULT_EXPORTS = "npz", "ptychodus", "png"
 
 
-def known(formats: Sequence[str], kinds: Any) -> tuple[Any, ...]:
+def export(
+    what: Reconstruction | LoadedModel,
+    folder: str | Path,
+    formats: Sequence[str] | None = None,
+) -> tuple[Path, ...]:
+    """Write a reconstruction, or a network as a package, into a folder; returns the files.
+
+    formats: those of a job spec's `export`; None: npz, ptychodus and png, or the bare package.
+    Other files in the folder stay as they are.
+    """
+    place = Path(folder).expanduser().absolute()
+    if isinstance(what, LoadedModel):
+        return _export_model(what, place, _known(formats or (), ModelExport))
+    kinds = _known(RESULT_EXPORTS if formats is None else formats, ResultExport)
+    return _export_result(what, place, kinds)
+
+
+def _known(formats: Sequence[str], kinds: Any) -> tuple[Any, ...]:
     """These formats, each once; UserError for one that is none of the kinds."""
     names = get_args(kinds)
     if isinstance(formats, str):
@@ -36,7 +54,7 @@ def known(formats: Sequence[str], kinds: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(formats))
 
 
-def export_result(
+def _export_result(
     what: Reconstruction, folder: Path, kinds: Sequence[ResultExport]
 ) -> tuple[Path, ...]:
     """Write these exports into a folder and leave all else in it; returns the files."""
@@ -48,11 +66,11 @@ def export_result(
     for kind in kinds:
         if kind == "ome-zarr":
             _write_array(what, paths.object_array)
-        write_export(kind, what.result, paths, lambda done, total: None)
+        write_export(kind, what.result, paths, silent)
     return tuple(path for kind in kinds for path in paths.exports(kind))
 
 
-def export_model(
+def _export_model(
     model: LoadedModel, folder: Path, kinds: Sequence[ModelExport]
 ) -> tuple[Path, ...]:
     """Write a package, in place of an older one but of nothing else; returns its files."""

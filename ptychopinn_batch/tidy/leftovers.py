@@ -1,0 +1,45 @@
+"""What killed writers left behind: files and folders under names that count for nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from hpc.paths import RunPaths
+from ptychopinn_batch.tidy.disk import size_of
+from ptychopinn_batch.tidy.things import Thing
+
+__all__ = ["leftovers_in_run", "shared_leftovers"]
+
+# The names of `hpc.fsio.write_atomic` and `files.beside`: whose, by which process, at random.
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp(\.\w+)?")
+
+
+def leftovers_in_run(run: RunPaths) -> Iterator[Thing]:
+    """Those in a run's folder; nobody must be at work on the run."""
+    for folder, folders, names in os.walk(run.folder):
+        found = [name for name in (*folders, *names) if _is_left_over(name)]
+        folders[:] = [name for name in folders if name not in found]
+        yield from (_thing(Path(folder) / name) for name in sorted(found))
+
+
+def shared_leftovers(run: RunPaths) -> Iterator[Thing]:
+    """Those beside stores and packages that all runs share; nobody must be at work on any."""
+    for folder in (run.stores, run.models):
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+        yield from (_thing(path) for path in paths if _is_left_over(path.name))
+
+
+def _is_left_over(name: str) -> bool:
+    """Whether it is a temporary one whose writer is not at work here."""
+    found = _TEMPORARY.fullmatch(name)
+    return found is not None and not psutil.pid_exists(int(found[1]))
+
+
+def _thing(path: Path) -> Thing:
+    about = "left behind by a process that was killed"
+    return Thing(kind="leftovers", path=str(path), size=size_of(path), about=about)
