@@ -5,7 +5,7 @@ VENV ?= .venv
 RUNS ?= runs
 BIN = $(VENV)/bin
 
-.PHONY: quickstart test test-cluster check bench clean
+.PHONY: quickstart test test-cluster check docs bench clean
 
 quickstart: $(VENV)/.installed  ## reconstruct the measured Siemens star
 	$(BIN)/ptychopinn-batch submit jobspecs/quickstart.yaml --runs $(RUNS)
@@ -23,6 +23,9 @@ check: $(VENV)/.installed-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy hpc ptychopinn_batch
+
+docs: $(VENV)/.installed-docs  ## the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.installed  ## quality and speed of the shipped network
 	$(BIN)/python benchmarks/quality.py --out $(RUNS)/quality
@@ -42,5 +45,9 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@ $(VENV)/.installed
+
 clean:  ## remove what the targets above made, results excepted
-	rm -rf $(VENV) build *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build site *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -29,7 +29,7 @@ from hpc.record import Record
 from hpc.slurm.status import ClusterReader
 from hpc.submission import read_plan
 
-HANDOVER = Path(__file__).parent / "orchestration_bench" / "handover.py"
+HANDOVER = Path(__file__).with_name("handover.py")
 SHAPES = ("scans", "tiles")
 HEADS = {
     "tasks": "tasks",

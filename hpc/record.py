@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
-__all__ = ["Json", "Record", "explain", "wrong"]
+__all__ = ["Json", "Record", "Section", "explain", "wrong"]
 
 if TYPE_CHECKING:
     Json = JsonValue
@@ -21,6 +21,12 @@ class Record(BaseModel):
     """A frozen, strict value: unknown fields and wrong types are errors, never guessed at."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Section(Record):
+    """A mapping of a file that users write."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 def wrong(key: str, what: str, mend: str) -> PydanticCustomError:

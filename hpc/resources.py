@@ -22,7 +22,7 @@ def parse_duration(value: Any) -> Any:
     Whole seconds, because YAML 1.1 reads an unquoted 04:00:00 as the number 14400.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return timedelta(seconds=value)
+        return _seconds(value)
     if not isinstance(value, str):
         return value
     return _parsed(value)
@@ -34,7 +34,14 @@ def _parsed(value: str) -> timedelta:
     if match is None:
         raise ValueError(f"Expected a duration as HH:MM:SS, got {value!r}")
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return _seconds(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def _seconds(count: int) -> timedelta:
+    try:
+        return timedelta(seconds=count)
+    except OverflowError:
+        raise ValueError("Expected a duration of less than a million years") from None
 
 
 def format_duration(value: timedelta) -> str:

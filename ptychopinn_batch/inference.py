@@ -46,9 +46,15 @@ def halo(network: Network, infer: Infer, n: int) -> int:
     return max(wanted, n // 2 + 1)
 
 
+def devices() -> list[torch.device]:
+    """Every GPU that this process may use, or the CPU."""
+    gpus = [torch.device("cuda", k) for k in range(torch.cuda.device_count())]
+    return gpus or [torch.device("cpu")]
+
+
 def best_device() -> torch.device:
     """The first GPU, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return devices()[0]
 
 
 def device_of(network: Network) -> torch.device:

@@ -1,31 +1,47 @@
-"""Reading ahead and writing behind: what keeps a device computing while files are worked on.
+"""Reading ahead, writing behind, working side by side: what keeps devices computing.
 
-One thing is read ahead and one written behind, so that memory stays bounded. Order is kept, and
-what fails in a thread fails in whoever waits for it.
+One thing is read ahead, one written behind and one worked on by each worker, so that memory stays
+bounded. What fails in a thread fails in whoever waits for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from types import TracebackType
-from typing import Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 Args = ParamSpec("Args")
 
+_END: Any = object()
 
-def ahead(items: Iterable[Item], make: Callable[[Item], Made]) -> Iterator[Made]:
-    """What `make` makes of each item, the next one in a thread while the last is being used."""
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, the next one fetched in a thread while the last is being used."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: Future[Made] | None = None
+        waiting = pool.submit(next, items, _END)
+        while (item := waiting.result()) is not _END:
+            waiting = pool.submit(next, items, _END)
+            yield item
+
+
+def side_by_side(
+    items: Iterable[Item], workers: Sequence[Callable[[Item], Made]]
+) -> Iterator[Made]:
+    """What the workers make of the items, each by one of them, in the order they are done in."""
+    idle, busy = list(workers), dict[Future[Made], Callable[[Item], Made]]()
+    with ThreadPoolExecutor(len(workers)) as pool:
         for item in items:
-            done, waiting = waiting, pool.submit(make, item)
-            if done is not None:
-                yield done.result()
-        if waiting is not None:
-            yield waiting.result()
+            if not idle:
+                for done in wait(busy, return_when=FIRST_COMPLETED).done:
+                    idle.append(busy.pop(done))
+                    yield done.result()
+            worker = idle.pop()
+            busy[pool.submit(worker, item)] = worker
+        for done in as_completed(busy):
+            yield done.result()
 
 
 class Behind(Generic[Args]):

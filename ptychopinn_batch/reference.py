@@ -45,7 +45,7 @@ OVERRIDES = """\
 from 0, and the option may be given many times:
 
     ptychopinn-batch submit fly64.yaml --set train.epochs=3 --set 'export=[png]'
-    ptychopinn-batch submit fly64.yaml --set scans.0.path=/data/fly64.npz
+    ptychopinn-batch submit fly64.yaml --set scans.0.path=data/other.npz
     ptychopinn-batch submit fly64.yaml --set train=null --set sweep=null
 
 Setting `path` of a scan takes the place of its `simulate`, and the other way round.
@@ -59,15 +59,15 @@ scans:
   - path: data/fly64.npz
 train: {epochs: 50}
 profiles:
-  local: {train.epochs: 2, scans.0.frames: 2000}
+  local: {train.epochs: 2, scans.0.frames: 200}
 ```
 """
 
 SWEEP = """\
 A sweep makes one variant of the spec for every point. Keys are dotted; they begin with `seed`,
-`scans`, `model`, `train` or `infer`. Results of a variant lie in a folder named after its point,
-such as `infer.steps=8,train.lr=0.002`; without a sweep the one variant is `default`. Stages whose
-settings are the same in several variants run once.
+`scans`, `model`, `train`, `refine` or `infer`. Results of a variant lie in a folder named after its
+point, such as `infer.steps=8,train.lr=0.002`; without a sweep the one variant is `default`. Stages
+whose settings are the same in several variants run once.
 
 Every combination of values (6 variants):
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 TILE = 64  # pixels: the smallest there is
-WIDE_SIZE, WIDE_STEP = 256, 115  # pixels: of frames, and between them, so that they overlap
+SIZE, STEP = 256, 115  # pixels: of frames, and at most between them, so that they overlap
 
 _MANY = """\
 version: 1
@@ -20,7 +20,8 @@ version: 1
 name: {name}
 scans:
   - name: wide
-    simulate: {{frames: {frames}, frame_size: {frame_size}, probe_radius: 0.35, step: {step}}}
+    simulate:
+      {{frames: {frames}, frame_size: {size}, probe_radius: 0.35, step: {step}, pattern: raster}}
 infer: {{tile: {tile}, tiles_per_task: 1}}
 resources: {{finalize: {{mem_gb: 100}}}}
 """
@@ -45,7 +46,7 @@ def many_scans(tasks: int, name: str) -> str:
 
 def one_scan(tasks: int, name: str) -> str:
     """One wide scan, and a task for each of its tiles."""
-    side = math.sqrt(tasks) * TILE
-    across = max(2, math.ceil((side - WIDE_SIZE) / WIDE_STEP) + 1)
-    size = {"frame_size": WIDE_SIZE, "step": WIDE_STEP, "tile": TILE}
-    return _ONE.format(name=name, frames=across**2, **size)
+    span = math.ceil(math.sqrt(tasks)) * TILE - SIZE - 1  # of the frames' corners
+    across = max(2, math.ceil(span / STEP) + 1)
+    step = max(1.0, span / (across - 1))
+    return _ONE.format(name=name, frames=across**2, size=SIZE, step=step, tile=TILE)

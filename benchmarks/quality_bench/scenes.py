@@ -100,7 +100,13 @@ def _objects() -> Iterator[Scene]:
         photons=1e4,
     )
     yield simulated("strong", "phase over 12 rad", phase_range=12.0)
-    yield simulated("opaque", "no light through 15 % of it", opaque=0.15, amplitude_min=0.2)
+    yield simulated(
+        "opaque",
+        "no light through 15 % of it, 1e8 photons",  # at 1e6 some frames would be empty
+        opaque=0.15,
+        amplitude_min=0.2,
+        photons=1e8,
+    )
 
 
 def _patterns() -> Iterator[Scene]:

@@ -21,7 +21,8 @@ _SPEC = """\
 version: 1
 name: {name}
 scans: [{{name: scan, {scan}}}]
-infer: {{steps: {steps}, tiles_per_task: 1000000}}
+infer: {{steps: {steps}, tile: {tile}, tiles_per_task: 1000000}}
+resources: {{finalize: {{mem_gb: 1000}}}}
 """
 
 
@@ -51,11 +52,11 @@ def write_scan(case: Case, path: Path) -> None:
     write_npz(simulate_scan(settings), path)
 
 
-def work_of(scan: str, steps: int, folder: Path) -> Work:
+def work_of(scan: str, steps: int, folder: Path, tile: int | str = "auto") -> Work:
     """The tasks of a spec with this scan, such as `path: a.npz`, in a new run's folder."""
     folder.mkdir(parents=True)
     spec = folder / "speed.yaml"
-    spec.write_text(_SPEC.format(name=folder.name, scan=scan, steps=steps))
+    spec.write_text(_SPEC.format(name=folder.name, scan=scan, steps=steps, tile=tile))
     job = read_job(spec, folder / "runs", (), None, "local")
     job.run.create()
     stages = {task.stage: task for task in job.tasks}

@@ -7,14 +7,11 @@ profiles adds file and line.
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     field_validator,
@@ -23,10 +20,11 @@ from pydantic import (
 )
 
 from hpc.container import Container
-from hpc.record import Record, wrong
+from hpc.record import Section, wrong
 from hpc.resources import Time
+from hpc.slurm.parameters import MANAGED, Parameter, SbatchValue
 
-__all__ = ["MANAGED", "Limits", "Mail", "Options", "Partition", "Profile", "StageOptions"]
+__all__ = ["Limits", "Mail", "Options", "Partition", "Profile", "StageOptions"]
 
 DEFAULT_ARRAY_SIZE = 1000
 DEFAULT_SIGNAL = 120
@@ -39,65 +37,7 @@ Word = Annotated[
         json_schema_extra={"patternErrorMessage": "one word without spaces or quotes"},
     ),
 ]
-Line = Annotated[
-    str,
-    Field(
-        pattern=r"^[^\x00-\x1f\x7f]*$",
-        json_schema_extra={"patternErrorMessage": "text on one line"},
-    ),
-]
-SbatchValue = Line | int | float | bool
 MailType = Literal["BEGIN", "END", "FAIL", "REQUEUE", "TIME_LIMIT", "ALL"]
-
-_GROUPS: Mapping[str, str] = {
-    "partition": "Write the key partition of the profile",
-    "account": "Write the key account of the profile",
-    "qos": "Write the key qos of the profile",
-    "constraint": "Write the key constraint of the profile",
-    "reservation": "Write the key reservation of the profile",
-    "mail-user mail-type": "Write the key mail of the profile",
-    "signal": "Write the key signal_s of the profile",
-    "time time-min": "Write resources.STAGE.time in the job spec",
-    "mem mem-per-cpu mem-per-gpu": "Write resources.STAGE.mem_gb in the job spec",
-    "cpus-per-task cpus-per-gpu": "Write resources.STAGE.cpus in the job spec",
-    "gpus gpus-per-node gpus-per-task": "Write resources.STAGE.gpus in the job spec",
-    "gpus-per-socket": "Write resources.STAGE.gpus in the job spec",
-    "nodes": "Write train.nodes in the job spec",
-    "ntasks ntasks-per-node ntasks-per-gpu": "Write train.devices in the job spec",
-    "array": "Write resources.STAGE.array_parallelism in the job spec",
-    "job-name": "Write the name in the job spec",
-    "output error open-mode": "Remove it: every task has its log in the folder of the run",
-    "dependency kill-on-invalid-dep": "Remove it: the order of tasks is kept anyhow",
-    "requeue no-requeue": "Remove it: what ended early is tried again where that helps",
-    "export export-file get-user-env": "Remove it, and set variables in lines below setup",
-    "chdir": "Remove it: tasks find their files wherever they work",
-    "exclude": "Remove it: nodes that failed are left out anyhow",
-    "clusters cluster": "Remove it, and submit on a node of that cluster",
-    "comment parsable wait wrap test-only quiet verbose": "Remove it",
-}
-MANAGED: Mapping[str, str] = {
-    name: mend for names, mend in _GROUPS.items() for name in names.split()
-}
-"""Parameters that `sbatch` of a profile may not hold, and what to do in their place."""
-
-
-def _parse_parameter(name: str) -> str:
-    plain = name.lstrip("-").replace("_", "-").lower()
-    if plain in MANAGED:
-        raise wrong("", "this parameter is set elsewhere", MANAGED[plain])
-    if name != plain or not re.fullmatch(r"[a-z][a-z0-9-]+", plain):
-        mend = f"Write {plain}" if plain != name else "Write its long name"
-        raise wrong("", "Expected a long option of sbatch, without its dashes", mend)
-    return name
-
-
-Parameter = Annotated[str, AfterValidator(_parse_parameter)]
-
-
-class Section(Record):
-    """A mapping of a profile."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class Mail(Section):

@@ -12,11 +12,11 @@ from ptychopinn_batch.api.progress import silent
 from ptychopinn_batch.api.reconstruction import Reconstruction
 from ptychopinn_batch.jobspec import ModelExport, ResultExport
 from ptychopinn_batch.package import (
-    MANIFEST,
     WEIGHTS,
     LoadedModel,
     add_formats,
     package_files,
+    refuse_others,
     save_package,
 )
 from ptychopinn_batch.stages.params import array_key
@@ -74,9 +74,7 @@ def _export_model(
     model: LoadedModel, folder: Path, kinds: Sequence[ModelExport]
 ) -> tuple[Path, ...]:
     """Write a package, in place of an older one but of nothing else; returns its files."""
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        what = "there is something here, and no package"
-        raise UserError(what, where=str(folder), mend="Name a new folder")
+    refuse_others(folder)
     about = model.manifest
     manifest = save_package(
         folder,

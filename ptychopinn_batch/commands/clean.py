@@ -65,7 +65,8 @@ def clean(
     elif remove:
         click.echo(f"Removed {_things(done)}: {bytes_text(done.frees)} are free.")
     elif found.things:
-        click.echo("Nothing was removed.")
+        freed = f": {bytes_text(found.frees)} would be free" if dry_run else ""
+        click.echo(f"Nothing was removed{freed}.")
 
 
 def _chosen(targets: Sequence[str], runs: Path) -> tuple[RunPaths, set[str]]:
@@ -100,16 +101,20 @@ def _lines(found: Survey) -> Iterator[str]:
         yield "Stays:"
         kept = sorted(found.kept, key=lambda each: -each.size)
         yield from _indented(
-            [(bytes_text(each.size), shown_path(Path(each.path)), each.why) for each in kept]
+            [(_room(each.size), shown_path(Path(each.path)), each.why) for each in kept]
         )
     if not found.things:
         yield "There is nothing to remove."
 
 
+def _room(size: int) -> str:
+    return bytes_text(size) if size else ""
+
+
 def _rows(found: Survey) -> list[tuple[str, ...]]:
     """The largest first."""
     return [
-        (thing.kind, bytes_text(thing.size), shown_path(Path(thing.path)), _about(thing))
+        (thing.kind, bytes_text(thing.size), _about(thing), shown_path(Path(thing.path)))
         for thing in sorted(found.things, key=lambda each: -each.size)
     ]
 

@@ -12,11 +12,19 @@ import click
 
 from hpc.errors import UserError
 from hpc.paths import RunPaths
+from ptychopinn_batch.client.model import check_model, copy_model
 from ptychopinn_batch.commands.init import refuse_existing
 from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import shown_path
 from ptychopinn_batch.jobspec import ModelExport
-from ptychopinn_batch.package import Comparison, Manifest, Registry, read_manifest
+from ptychopinn_batch.package import (
+    WEIGHTS,
+    Comparison,
+    Manifest,
+    Registry,
+    read_manifest,
+    refuse_others,
+)
 from ptychopinn_batch.package.registry import ADDRESS, resolve_pretrained
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -161,24 +169,50 @@ def import_(
     measurement: Literal["amplitude", "counts"] | None,
     force: bool,
 ) -> None:
-    """Make a package of a network that PtychoPINN trained: a wts.h5.zip or a .ckpt.
+    """Make a package of a network that PtychoPINN trained: a wts.h5.zip or a .ckpt; or of the
+    .pth and its manifest that Ptychodus keeps of one of ours.
 
     Example: ptychopinn-batch package import wts.h5.zip models/theirs --trust
     """
+    refuse_existing(out, force)
+    refuse_others(out)
+    if file.suffix == Path(WEIGHTS).suffix:
+        manifest = package_of_pair(file, out)
+    else:
+        manifest = _imported(file, out, trust, measurement)
+    click.echo(f"Wrote {shown_path(out)}, identity {manifest.identity[:12]}")
+
+
+def package_of_pair(weights: Path, folder: Path) -> Manifest:
+    """The package of two files that lie among others; UserError where they are none."""
+    from ptychopinn_batch.files import whole_folder
+
+    try:
+        check_model(weights)
+        with whole_folder(folder) as new:
+            copy_model(weights, new / WEIGHTS)
+            return read_manifest(new)
+    except (FileNotFoundError, ValueError) as error:
+        mend = f"Name a .pth with the manifest that {WEIGHTS} of a package has"
+        raise UserError(str(error), where=str(weights), mend=mend) from None
+
+
+def _imported(
+    file: Path, folder: Path, trust: bool, measurement: Literal["amplitude", "counts"] | None
+) -> Manifest:
+    """The package of a network of PtychoPINN's."""
     from ptychopinn_batch.legacy.foreign import read_foreign
     from ptychopinn_batch.package import Training, save_package
 
-    refuse_existing(out, force)
     network = read_foreign(file, trust=trust, measurement=measurement)
-    manifest = save_package(
-        out,
+    return save_package(
+        folder,
         network,
         name=file.name,
         seed=0,
         training=Training(train=None, start=None, data=()),
         metrics={},
     )
-    click.echo(f"Wrote {shown_path(out)}, identity {manifest.identity[:12]}")
 
 
 def find(name: str, runs: Path) -> Path:

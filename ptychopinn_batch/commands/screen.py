@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from ptychopinn_batch.report.live import optional
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,12 +33,16 @@ def terminal() -> Console | None:
 
 
 def show_pictures(console: Console, pictures: Sequence[Image]) -> None:
-    """Show pictures in a row."""
-    logging.getLogger("textual_image").setLevel(logging.ERROR)  # how it finds sizes out is its own
-    from textual_image.renderable import Image as Shown
+    """Show pictures in a row. What goes wrong with them is told, and is of no consequence."""
+    with optional("pictures in the terminal"), warnings.catch_warnings():
+        # How it finds out the terminal's size, and which of Pillow's old functions it calls, is
+        # nothing that a user could mend.
+        logging.getLogger("textual_image").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from textual_image.renderable import Image as Shown
 
-    shown = Shown(beside_each_other(pictures), width="auto", height="auto")
-    console.print(shown, height=max(4, int(HEIGHT * console.height)))
+        shown = Shown(beside_each_other(pictures), width="auto", height="auto")
+        console.print(shown, height=max(4, int(HEIGHT * console.height)))
 
 
 def beside_each_other(pictures: Sequence[Image]) -> Image:

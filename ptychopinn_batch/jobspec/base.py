@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from hpc.record import Record, wrong
+from hpc.record import Section, wrong
 
 __all__ = ["NAME", "SafeName", "Section", "Seed", "wrong"]
 
@@ -22,9 +22,3 @@ SafeName = Annotated[
     ),
 ]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-
-
-class Section(Record):
-    """A mapping of the job spec: strict, frozen, without room for unknown keys."""
-
-    model_config = ConfigDict(allow_inf_nan=False)

@@ -13,6 +13,7 @@ from ptychopinn_batch.package.folder import (
     package_files,
     package_identity,
     read_manifest,
+    refuse_others,
     save_package,
     settings_of,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "package_here",
     "package_identity",
     "read_manifest",
+    "refuse_others",
     "resolve_pretrained",
     "save_package",
     "settings_of",

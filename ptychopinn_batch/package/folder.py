@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from hpc.errors import StateError
+from hpc.errors import StateError, UserError
 from hpc.fsio import sha256_file, write_atomic
 from hpc.record import explain
 from ptychopinn_batch.files import whole_folder
@@ -69,6 +69,13 @@ def save_package(
         ).sealed()
         write_manifest(new, manifest)
     return manifest
+
+
+def refuse_others(folder: Path) -> None:
+    """UserError where a package would take the place of something that is none."""
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        what = "there is something here, and no package"
+        raise UserError(what, where=str(folder), mend="Name a new folder")
 
 
 def copy_package(source: Path, folder: Path) -> Manifest:

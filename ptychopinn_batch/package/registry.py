@@ -23,6 +23,7 @@ from ptychopinn_batch.package.manifest import MANIFEST, WEIGHTS
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 ADDRESS = "sha256:"
 FOREIGN = ".zip", ".ckpt"
+PAIRED = ".pth"  # as Ptychodus keeps one of ours, its manifest beside it
 SHORTEST = 6  # digits that an address is shortened to at most
 READ_ONLY = 0o444
 
@@ -114,7 +115,9 @@ def package_here(folder: str) -> Path:
 
 
 def how_to_import(name: str) -> str | None:
-    """What to do with a file of PtychoPINN, which is no package, and is never read unasked."""
-    if not name.endswith(FOREIGN):
+    """What to do with a file of PtychoPINN or Ptychodus, which is no package, and is never read
+    unasked."""
+    if not name.endswith((*FOREIGN, PAIRED)):
         return None
-    return f"Make a package of this file: ptychopinn-batch package import {name} FOLDER --trust"
+    trust = "" if name.endswith(PAIRED) else " --trust"
+    return f"Make a package of this file: ptychopinn-batch package import {name} FOLDER{trust}"

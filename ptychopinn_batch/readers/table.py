@@ -83,17 +83,17 @@ def _read(path: Path) -> Table:
     if not rows:
         raise UserError("there is nothing in this table", where=str(path), mend="Give positions")
     if not _is_number(rows[0][0]):
-        return Table(path, _names(rows[0]), tuple(numbers[1:]), tuple(rows[1:]))
-    return Table(path, _commented(above), tuple(numbers), tuple(rows))
+        return Table(path, _lower(rows[0]), tuple(numbers[1:]), tuple(rows[1:]))
+    return Table(path, _commented(above, len(rows[0])), tuple(numbers), tuple(rows))
 
 
-def _commented(text: str) -> tuple[str, ...] | None:
-    """The names in a comment, where it names x and y."""
-    names = _names(_cells(text))
-    return names if len(_coordinates(names)) == 2 else None
+def _commented(text: str, columns: int) -> tuple[str, ...] | None:
+    """The names in a comment, where it names every column, x and y among them."""
+    names = _lower(_cells(text))
+    return names if len(names) == columns and len(_coordinates(names)) == 2 else None
 
 
-def _names(cells: tuple[str, ...]) -> tuple[str, ...]:
+def _lower(cells: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cell.casefold() for cell in cells)
 
 
@@ -153,9 +153,8 @@ def _unnamed(table: Table, options: Scan) -> _Columns:
         raise UserError(what, where=str(table.path), mend=mend)
     if (columns := len(table.rows[0])) > len(options.position_columns):
         what = f"this table has {columns} columns and no header, so one is neither x nor y"
-        raise UserError(
-            what, where=str(table.path), mend="Name them above, such as index,x_um,y_um"
-        )
+        mend = "Name them above the numbers, such as index,x_um,y_um"
+        raise UserError(what, where=str(table.path), mend=mend)
     x = options.position_columns.index("x")
     return _Columns(x, 1 - x, ("", ""))
 

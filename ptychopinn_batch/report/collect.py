@@ -19,7 +19,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from hpc.cost import Hours, hours_of, total_hours
 from hpc.errors import HpcError
 from hpc.fsio import read_json
-from hpc.ledger import Status
+from hpc.ledger import Status, read_state
 from hpc.paths import RunPaths
 from hpc.status import Row, RunStatus, read_status
 from hpc.submission import PlannedTask, read_plan
@@ -32,6 +32,7 @@ from ptychopinn_batch.results import ResultPaths
 from ptychopinn_batch.stages.params import FinalizeParams
 from ptychopinn_batch.sweep import point_name, points
 from ptychopinn_batch.verdict.findings import faults_in
+from ptychopinn_batch.verdict.told import CHECK, Judged, judged_rows
 
 __all__ = ["Entry", "Made", "RunReport", "StageUse", "collect"]
 
@@ -118,7 +119,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run at one moment. `points`: the overrides of each variant of a sweep."""
+    """A run at one moment.
+
+    points: the overrides of each variant of a sweep; doubts: checks of scans that found something.
+    """
 
     run: str
     folder: Path
@@ -126,6 +130,7 @@ class RunReport:
     entries: tuple[Entry, ...]
     failures: tuple[Failure, ...]
     points: Mapping[str, Point] = field(default_factory=dict)
+    doubts: tuple[Judged, ...] = ()
 
     @property
     def blocked(self) -> int:
@@ -144,7 +149,15 @@ def collect(run: RunPaths, status: RunStatus | None = None) -> RunReport:
         entries=tuple(known.entries()),
         failures=tuple(failure_of(run, row) for row in status.rows if row.status in FAILED),
         points=known.points,
+        doubts=tuple(_doubts(run, status)),
     )
+
+
+def _doubts(run: RunPaths, status: RunStatus) -> Iterator[Judged]:
+    checks = (row for row in status.rows if row.stage == CHECK)
+    for found in judged_rows(checks, lambda task: read_state(run, task).result):
+        if found.is_objected_to:
+            yield found
 
 
 class _Known:

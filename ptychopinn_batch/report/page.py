@@ -28,7 +28,7 @@ __all__ = ["render"]
 ROOM = 26_000_000  # characters of pictures and details; the page shall stay below 30 MB
 ENTRY = 7_000  # characters that a result takes at most, besides its pictures
 FEW = 50  # results whose details are part of the page from the start, not once they are opened
-MOST_FAILURES = 100  # that are shown in full
+MOST_FAILURES = 100  # that are shown in full, and as many scans that are doubtful
 
 Size = Literal["full", "compact", "none"]
 
@@ -67,6 +67,7 @@ def render(found: RunReport) -> str:
             curves={name: Markup(_plot(curve)) for name, curve in curves.items()},
             plot_box=BOX,
             sweeps=sweep_plots(found),
+            doubts=found.doubts[:MOST_FAILURES],
             failures=found.failures[:MOST_FAILURES],
             style=Markup(_asset("page.css") + _bars(shown)),
             script=Markup(script),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,7 @@ from ptychopinn_batch.tidy.things import Thing
 __all__ = ["leftovers_in_run", "shared_leftovers"]
 
 # The names of `hpc.fsio.write_atomic` and `files.beside`: whose, by which process, at random.
-_TEMPORARY = re.compile(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp(\.\w+)?")
+_TEMPORARY = re.compile(r"\.(?P<of>.+?)\.(?P<pid>\d+)\.[0-9a-f]{8}\.tmp(\.\w+)?")
 
 
 def leftovers_in_run(run: RunPaths) -> Iterator[Thing]:
@@ -27,17 +27,20 @@ def leftovers_in_run(run: RunPaths) -> Iterator[Thing]:
         yield from (_thing(Path(folder) / name) for name in sorted(found))
 
 
-def shared_leftovers(run: RunPaths) -> Iterator[Thing]:
-    """Those beside stores and packages that all runs share; nobody must be at work on any."""
+def shared_leftovers(run: RunPaths, may_go: Callable[[str], bool]) -> Iterator[Thing]:
+    """Those beside stores and packages that runs share; `may_go` says of which of these, by name,
+    nobody is at work on any."""
     for folder in (run.stores, run.models):
-        paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        yield from (_thing(path) for path in paths if _is_left_over(path.name))
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and _is_left_over(path.name) and may_go(found["of"]):
+                yield _thing(path)
 
 
 def _is_left_over(name: str) -> bool:
     """Whether it is a temporary one whose writer is not at work here."""
     found = _TEMPORARY.fullmatch(name)
-    return found is not None and not psutil.pid_exists(int(found[1]))
+    return found is not None and not psutil.pid_exists(int(found["pid"]))
 
 
 def _thing(path: Path) -> Thing:

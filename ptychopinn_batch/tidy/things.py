@@ -27,7 +27,7 @@ class Thing(Record):
 
 
 class Kept(Record):
-    """Something of these kinds that stays, and why."""
+    """Something that stays, and why. size: 0 where it was not looked into."""
 
     path: str
     size: int

@@ -66,6 +66,9 @@ def _found(
     root: RunPaths, runs: Sequence[KnownRun], chosen: Sequence[KnownRun], kinds: Collection[Kind]
 ) -> Iterator[Thing | Kept]:
     resting = [run for run in chosen if not run.trouble]
+    for run in chosen:
+        if run.trouble:
+            yield Kept(path=str(run.paths.folder), size=0, why=run.trouble)
     if "stores" in kinds:
         yield from stores(runs, chosen)
     for run in resting:
@@ -73,6 +76,16 @@ def _found(
             yield from checkpoints(run.paths)
         if "leftovers" in kinds:
             yield from leftovers_in_run(run.paths)
-    # Beside what all runs share any of them may be writing.
-    if "leftovers" in kinds and len(resting) == len(runs):
-        yield from shared_leftovers(root)
+    if "leftovers" in kinds:
+        yield from shared_leftovers(root, lambda name: _is_free(name, runs, chosen))
+
+
+def _is_free(name: str, runs: Sequence[KnownRun], chosen: Sequence[KnownRun]) -> bool:
+    """Whether nobody can be at work on a store or a package, and one of the chosen runs has it.
+
+    Of one that no run has, all runs must be chosen, and rest.
+    """
+    of = [run for run, _ in users(runs, name)]
+    if any(run.damage for run in runs) or not (of or len(chosen) == len(runs)):
+        return False
+    return any(run in chosen for run in of or runs) and not any(run.trouble for run in of or runs)

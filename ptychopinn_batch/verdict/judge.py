@@ -17,6 +17,7 @@ from ptychopinn_batch.verdict.limits import (
     BORDER,
     CLIPPED,
     DARK,
+    FARTHEST,
     HALVES,
     LINEAR,
     MEANT,
@@ -97,6 +98,9 @@ def _scale(evidence: Evidence) -> Finding | None:
             return None
         factor, judgement = stretch, "doubtful"
     text = f"frames fit together better where positions are {factor:.2f} times as far apart"
+    if not FARTHEST[0] < factor < FARTHEST[1]:
+        text += " and more: the probe's defocus is wrong, or the pixel size by far"
+        return finding("probe", judgement, text, DEFOCUS)
     mend = (
         f"Multiply distance_m by {1 / factor:.2f}, or correct energy_ev, detector_pixel_m or "
         "position_unit: the object's pixel follows from them"
@@ -222,14 +226,27 @@ def _enough(evidence: Evidence) -> Iterator[Finding]:
 def _agreement(evidence: Evidence, *, known: bool) -> Iterator[Finding]:
     """What is wrong without a name, where no other fault explains it."""
     tried, halves = evidence.placements, evidence.halves
+    fault, also, mend = _unnamed(evidence)
     left = tried.share(tried.stated)
     judgement = upto(left, UNEXPLAINED)
     if judgement != "good" and not known:
-        text = f"frames left out keep {left:.0%} of what an empty object leaves of them"
-        yield finding("prediction", judgement, text, LOOK)
+        text = f"frames left out keep {left:.0%} of what an empty object leaves of them{also}"
+        yield finding(fault, judgement, text, mend)
     if halves is not None and halves.limit < HALVES and not known:
         text = f"objects of two halves of the frames agree up to {halves.limit:.2f} of Nyquist only"
         yield finding("halves", "doubtful", text, DENSER)
+
+
+def _unnamed(evidence: Evidence) -> tuple[Fault, str, str]:
+    """What keeps frames from being predicted, though nothing else was found: fault, words, mend.
+
+    With neighbours that overlap, and no probe that explains them, only where frames lie is left.
+    """
+    found = evidence.probe.explained.share
+    if found >= PROBE_SHARE[0] or from_(evidence.sampling.overlap, OVERLAP) != "good":
+        return "prediction", "", LOOK
+    what = " with all axes and scales: positions are off by far, or those of other frames"
+    return "positions", what, FAR_OFF
 
 
 def _sound(evidence: Evidence) -> Finding:
@@ -242,6 +259,8 @@ def _sound(evidence: Evidence) -> Finding:
     return finding("halves", "good", text)
 
 
+DEFOCUS = "Correct the probe, or write refine: {probe: true}; else look at distance and units"
+FAR_OFF = "Look at units and pairing; else write refine: {positions: true, position_error: 8}"
 LOOK = "Look at units, axes, distance and probe: `inspect` shows them"
 DENSER = "Scan with smaller steps, or with a larger probe"
 MASK_FULL = "Attenuate the beam, or write files.mask for the full pixels"

@@ -18,6 +18,7 @@ AXES: Limits = (1.7, 2.5)  # times less that other axes leave of frames left out
 SCALE: Limits = (1.3, 1.8)  # the same for another scale
 SCALE_LEAST = 0.01  # of what an empty object leaves, that it must explain
 NEAR = 0.025  # a factor that is nearer to 1, in its logarithm, is 1
+FARTHEST = (0.74, 1.45)  # factors beyond, where predictions still get better, speak of the probe
 PREDICTS = 0.5  # of what an empty object leaves: better is a prediction
 STRETCH, LINEAR = 0.02, 0.5  # a stretch from which on, and its share of the shifts, it is the scale
 SHIFT: Limits = (0.4, 1.0)  # pixels r.m.s., of shifts that explain something

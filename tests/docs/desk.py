@@ -19,9 +19,10 @@ import yaml
 
 from .markdown import ROOT, blocks
 
+SHIPPED = ROOT / "ptychopinn_batch" / "pretrained" / "default"
 RUN = "mine"  # the tiny run
-TINY = {"frames=400": "frames=15", "frames=900": "frames=15"}
-RUN_COMMANDS = {"status", "watch", "logs", "report", "cancel", "resubmit", "compare", "clean"}
+TINY = {"frames=400": "frames=15", "frames=900": "frames=15", "default/star": "default/scan"}
+OF_A_RUN = ("status", "watch", "logs", "report", "show", "cancel", "resubmit", "clean")
 PROFILE = "version: 1\npartition: gpu\n"
 ADDRESS = re.compile(r"sha256:[0-9a-f]{6,}")
 
@@ -56,11 +57,14 @@ class Desk:
                 place.write_text(PROFILE)
             case ["jobspecs", _]:
                 (self.folder / "jobspecs").symlink_to(ROOT / "jobspecs")
-                shutil.copy(ROOT / "data" / "siemens_star_128.npz", self.folder / "data")
+                self.put("data/siemens_star_128.npz")
             case ["scan"] | ["data", "scan_0042"] | ["their_network"]:
                 shutil.copytree(self.kept / place.name, place)
-            case ["data", "scan.npz"]:
+            case ["data", "scan.npz" | "siemens_star_128.npz"]:
                 shutil.copy(self.kept / "data" / "scan.npz", place)
+            case ["mine.pth"]:
+                shutil.copy(SHIPPED / "model.pth", place)
+                shutil.copy(SHIPPED / "manifest.json", place.with_name("mine.manifest.json"))
             case _ if place.suffix in (".npz", ".cxi", ".nxs", ".zip"):
                 shutil.copy(self.kept / f"any{place.suffix}", place)
             case _ if place.suffix == ".yaml":
@@ -124,8 +128,10 @@ def inputs(words):
             return [source]
         case ["runs" | "package", *rest]:
             return [f"runs/{RUN}", *rest]
-        case [command, run, *rest] if command in RUN_COMMANDS:
-            return [f"runs/{run}", *(f"runs/{other}" for other in rest if command == "compare")]
+        case [command, run, *_] if command in OF_A_RUN:
+            return [run if run.startswith("runs/") else f"runs/{run}"]
+        case ["compare", first, second, *_]:
+            return [f"runs/{first}", f"runs/{second}"]
         case ["submit" | "plan", spec, *rest] if spec == f"{RUN}.yaml":
             return [spec, f"runs/{RUN}", *profiles]
         case _:
@@ -137,12 +143,14 @@ def as_here(words):
     match words[0]:
         case "submit" if words[1:] != [f"{RUN}.yaml"]:
             return [*words, "--executor", "dry-run"]
+        case "clean" if "--dry-run" not in words:
+            return [*words, "--yes"]
         case "doctor":
             return [*words, "--no-job"]
         case "profile" if words[1] == "detect":
             return [*words, "--force"]
         case "logs" | "cancel":  # the tiny run has no training
-            return [word.replace("train-default", "package-default") for word in words]
+            return [re.sub(r"^train(?=$|-)", "package", word) for word in words]
     return words
 
 

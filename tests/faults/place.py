@@ -24,7 +24,7 @@ from PIL import Image
 import hpc.executors.local
 from hpc import worker
 from hpc.executors.watch import Child
-from hpc.ledger import read_state
+from hpc.ledger import TaskState, read_states
 from hpc.paths import RunPaths
 from ptychopinn_batch.cli import cli
 from ptychopinn_batch.report import page
@@ -109,22 +109,15 @@ class Place:
             pid = _fork(work, output.fileno(), os.environ)
         return Done(_end_of(pid), self.output.read_text())
 
-    def wait_for_workers(self) -> None:
-        """Until none is left of a submit that was killed."""
-        deadline = time.monotonic() + PATIENCE
-        ledgers = self.run.ledger_folder.glob("*.jsonl")
-        names = [path.stem for path in ledgers]
-        while any(read_state(self.run, name).status == "running" for name in names):
-            assert time.monotonic() < deadline, "a worker does not end"
-            time.sleep(0.02)
+    def states(self) -> dict[str, TaskState]:
+        """How each task stands."""
+        names = sorted(path.stem for path in self.run.ledger_folder.glob("*.jsonl"))
+        return read_states(self.run, names)
 
-    def attempts(self) -> dict[str, int]:
-        """How often each task was begun."""
-        names = (path.stem for path in self.run.ledger_folder.glob("*.jsonl"))
-        return {name: read_state(self.run, name).attempt for name in names}
-
-    def done_tasks(self) -> set[str]:
-        return {name for name in self.attempts() if read_state(self.run, name).status == "done"}
+    def attempts(self, *statuses: str) -> dict[str, int]:
+        """How often each task was begun; of those with these statuses."""
+        states = self.states().items()
+        return {name: s.attempt for name, s in states if not statuses or s.status in statuses}
 
     def result(self) -> dict[str, str]:
         """The object, by the hash of every chunk."""

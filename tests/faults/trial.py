@@ -39,7 +39,7 @@ class Trial:
             folder / "runs", self.strike, self.first, lasting=self.lasting, reads=self.reads
         )
         hit = place.submit(machine.start, "--parallel", "1")
-        before = {name: place.attempts()[name] for name in place.done_tasks()}
+        before = place.attempts("done")
         found = [] if hit.is_sound else [f"the submit that was hit: {hit}"]
         if machine.struck.value == 0:
             return 0, found

@@ -123,9 +123,10 @@ def test_a_scan_is_prepared_once_for_python_and_runs(scan, run):
 
 def test_a_scan_is_refined_as_by_a_run(scan, refined, call, monkeypatch):
     monkeypatch.setattr("hpc.executors.local.Child", Here)
-    found = pb.reconstruct(refined, NEW, seed=3, **INFER)
-    spec = {key: value for key, value in SPEC.items() if key not in ("train", "export")}
-    Path("refined.yaml").write_text(json.dumps({**spec, "name": "refined", "refine": REFINE}))
+    found = pb.reconstruct(refined, NEW, seed=3, steps=2)
+    spec = {key: SPEC[key] for key in ("version", "seed", "scans", "model")}
+    spec |= {"name": "refined", "refine": REFINE, "infer": {"steps": 2}, "export": []}
+    Path("refined.yaml").write_text(json.dumps(spec))
     assert call("submit", "refined.yaml")[0] == 0
     run = RunPaths("runs", "refined")
     told = ResultPaths(run.result("default", "star")).metrics.read_text()
@@ -135,9 +136,10 @@ def test_a_scan_is_refined_as_by_a_run(scan, refined, call, monkeypatch):
     assert stores_of(run, refined=True) == [refined.store.folder.name]
 
 
-def test_a_refined_scan_is_another_one(scan, refined):
-    assert refined.info.refinement.shift_max > 0
+def test_a_refined_scan_has_the_room_that_its_frames_may_move_in(scan, refined):
     assert scan.info.refinement is None
+    assert refined.info.refinement is not None
+    assert refined.info.canvas == refined.facts.canvas == scan.info.canvas.grown(2)
 
 
 def test_a_refinement_by_weights_that_were_changed_is_kept_apart(scan, tmp_path):

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from hpc.slurm.profile import MANAGED, Limits, Profile
+from hpc.slurm.parameters import MANAGED
+from hpc.slurm.profile import Limits, Profile
 
 
 def profile(**keys):

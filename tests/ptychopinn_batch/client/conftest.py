@@ -24,6 +24,15 @@ SMALL = (  # a training of seconds
 )
 
 
+CLUSTER = str(Path(__file__).parents[2] / "cluster")
+
+
+def pytest_configure(config):
+    if CLUSTER not in sys.path:
+        sys.path.insert(0, CLUSTER)
+    config.pluginmanager.import_plugin("cluster_fixtures")
+
+
 @dataclass(frozen=True)
 class Ptychodus:
     """The interpreter that has Ptychodus 1.7, with ptychopinn-batch installed beside it."""
@@ -84,6 +93,14 @@ def settings_file(path, algorithm, values):
     lines = [f"{key} = {value}" for key, value in values.items()]
     text = ["[Processing]", f"algorithm = {algorithm}", "[PtychoPINNBatch]", *lines]
     path.write_text("\n".join(text) + "\n")
+
+
+def counts_of(runs):
+    """How many tasks of the only run there are in which state, those in no state left out."""
+    (ledger,) = runs.glob("*/ledger")
+    command = [*OURS, "status", ledger.parent.name, "--runs", str(runs), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {state: n for state, n in json.loads(done.stdout)["counts"].items() if n}
 
 
 @pytest.fixture(scope="session")

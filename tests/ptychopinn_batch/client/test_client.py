@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import h5py
@@ -13,7 +12,7 @@ import pytest
 import ptychopinn_batch
 from ptychopinn_batch.package.folder import read_manifest
 
-from .conftest import OURS, SMALL, STEPS, settings, settings_file
+from .conftest import SMALL, STEPS, counts_of, settings, settings_file
 
 pytestmark = pytest.mark.timeout(1200)  # runs one after another, each with processes of its own
 EPOCHS = 2
@@ -203,14 +202,6 @@ class TestUnderAnotherName:
         part = obj[row:, column:][: theirs.shape[0], : theirs.shape[1]]
         np.testing.assert_allclose(part / factor, theirs, rtol=0, atol=2e-5)
         assert np.isclose(obj / factor, 1).sum() >= obj.size - theirs.size
-
-
-def counts_of(runs):
-    """How many tasks of the only run there are in which state, those in no state left out."""
-    (ledger,) = runs.glob("*/ledger")
-    command = [*OURS, "status", ledger.parent.name, "--runs", str(runs), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {state: n for state, n in json.loads(done.stdout)["counts"].items() if n}
 
 
 def first_pixel(product, of):

@@ -12,11 +12,13 @@ from hpc.process import Process
 from hpc.resources import Resources
 from hpc.submission import plan_run, record_submission
 from hpc.task import make_task
+from ptychopinn_batch.metrics import Metrics
+from ptychopinn_batch.results import ResultPaths
 
 HOUR = timedelta(hours=1)
 
 
-def task(name, time=HOUR, mem_gb=8.0, tasks_per_node=1):
+def task(name, time=HOUR, mem_gb=8.0, tasks_per_node=1, **extras):
     """A task of the stage that its name begins with."""
     resources = Resources(time=time, mem_gb=mem_gb, cpus=1, gpus=0, tasks_per_node=tasks_per_node)
     return make_task(
@@ -25,8 +27,20 @@ def task(name, time=HOUR, mem_gb=8.0, tasks_per_node=1):
         entry="m:f",
         revision=1,
         params={},
+        extras=extras,
         resources=resources,
     )
+
+
+def figures(**changed):
+    """The figures of a result."""
+    values = {
+        **{"R": 0.02, "R_held_out": 0.03, "R_empty": 0.9, "R_noise": None},
+        **{"phase_corr": None, "amp_ssim": None, "phase_ssim": None, "reference_is_truth": None},
+        **{"coverage": 0.75, "frames": 100, "frames_per_s": 412.0, "peak_rss_mb": 100.0},
+        **{"seconds": {"infer": 30.0}, "verdict": "good", "reasons": ("so it is",)},
+    }
+    return Metrics(**{**values, **changed})
 
 
 class OnDisk:
@@ -50,6 +64,14 @@ class OnDisk:
         self.start(name, at=1000.0)
         self.end(name, outcome, at=1000.0 + seconds, **more)
 
+    def conclude(self, variant, scan, **changed):
+        """A result is done, with figures of which some are changed; its folder."""
+        self.finish(f"finalize-{variant}-{scan}")
+        files = ResultPaths(self.paths.result(variant, scan))
+        files.folder.mkdir(parents=True)
+        files.metrics.write_text(figures(**changed).model_dump_json())
+        return files
+
     def beat(self, name, step, total, **figures):
         HeartbeatWriter(self.paths.heartbeat(name), 1).beat(step, total, figures)
 
@@ -66,6 +88,17 @@ def on_disk(tmp_path, monkeypatch):
 
     def make(name, *tasks):
         return OnDisk(name, *(task(each) if isinstance(each, str) else each for each in tasks))
+
+    return make
+
+
+@pytest.fixture
+def results(on_disk):
+    """Makes runs that have results, each a pair of variant and scan."""
+
+    def make(name, *pairs):
+        tasks = (task(f"finalize-{v}-{s}", variant=v, scan=s) for v, s in pairs)
+        return on_disk(name, *tasks)
 
     return make
 

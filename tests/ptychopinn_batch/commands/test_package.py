@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from ptychopinn_batch.client.model import copy_model
 from ptychopinn_batch.jobspec import CnnSettings, UnrolledSettings
 from ptychopinn_batch.networks.cnn import Cnn
 from ptychopinn_batch.networks.unrolled import Unrolled
@@ -122,6 +123,40 @@ def test_export_and_import_lead_back_to_the_same_weights(packages, call):
     assert call("package", "import", "wts.h5.zip", "back", "--trust")[0] == 0
     first, second = (load_package(packages / name).network.state_dict() for name in ("cnn", "back"))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_pair_of_files_as_ptychodus_keeps_them_becomes_a_package(packages, call):
+    mine = packages / "among others" / "mine.pth"
+    copy_model(packages / "a" / "model.pth", mine)
+    mine.with_name("one.h5").write_bytes(b"frames")
+    assert call("package", "import", mine, "theirs")[0] == 0
+    assert read_manifest(packages / "theirs").digest == read_manifest(packages / "a").digest
+    mine.with_name("mine.manifest.json").unlink()
+    code, _, err = call("package", "import", mine, "again")
+    assert code == 2
+    assert "has no manifest" in err
+    assert not (packages / "again").exists()
+
+
+def test_a_package_takes_the_place_of_nothing_but_a_package(packages, call):
+    (packages / "thesis").mkdir()
+    (packages / "thesis" / "chapter.txt").write_text("years")
+    copy_model(packages / "a" / "model.pth", packages / "mine.pth")
+    code, _, err = call("package", "import", "mine.pth", "thesis", "--force")
+    assert code == 2
+    assert "Name a new folder" in err
+    assert (packages / "thesis" / "chapter.txt").read_text() == "years"
+    assert call("package", "import", "mine.pth", "b", "--force")[0] == 0
+
+
+def test_a_pair_that_was_changed_becomes_none(packages, call):
+    mine = packages / "mine.pth"
+    copy_model(packages / "a" / "model.pth", mine)
+    mine.write_bytes(mine.read_bytes()[:-1])
+    code, _, err = call("package", "import", mine, "theirs")
+    assert code == 2
+    assert "its bytes are not those the manifest describes" in err
+    assert not (packages / "theirs").exists()
 
 
 def test_nothing_is_replaced_unasked(packages, call):

@@ -22,6 +22,8 @@ from ptychopinn_batch.jobspec import CnnSettings, Schedule, Train, Weights
 from ptychopinn_batch.legacy import LegacySettings, Measured, bridge
 from ptychopinn_batch.legacy.table import DEFAULTS, TABLE, Row
 
+pytestmark = pytest.mark.usefixtures("untouched")
+
 DATA = Path(__file__).parents[2] / "data"
 DERIVED = {"bigN", "padding_size", "padded_size"}
 OBSERVED_TRAINING = LegacySettings(
@@ -69,13 +71,6 @@ def without(values: dict, keys: set[str]) -> dict:
 def rows_of(purpose: str) -> list[Row]:
     classes = {"ModelConfig", f"{purpose.title()}Config"}
     return [row for row in TABLE if classes & set(row.classes)]
-
-
-@pytest.fixture(autouse=True)
-def untouched(monkeypatch):
-    """A dictionary as at the start of a process, on a machine without PtychoPINN."""
-    monkeypatch.setattr(bridge, "cfg", dict(DEFAULTS))
-    monkeypatch.setitem(sys.modules, "ptycho", None)
 
 
 def test_starts_with_the_defaults_of_params_cfg():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,7 @@ from hpc.task import make_task
 from ptychopinn_batch import legacy
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.jobspec import CnnSettings, Model, Scan, Tiled, Train, UnrolledSettings
-from ptychopinn_batch.legacy import LegacySettings, Measured, bridge
-from ptychopinn_batch.legacy.table import DEFAULTS
+from ptychopinn_batch.legacy import LegacySettings, Measured
 from ptychopinn_batch.stages.params import (
     InferParams,
     PackageParams,
@@ -24,17 +22,12 @@ from ptychopinn_batch.stages.params import (
     TrainParams,
 )
 
+pytestmark = pytest.mark.usefixtures("untouched")
+
 SOURCE = Path(legacy.__file__).parents[2]
 SETTINGS = LegacySettings(
     purpose="training", data=Measured(frame_size=128, frames=516, photons=461_213.0)
 )
-
-
-@pytest.fixture(autouse=True)
-def untouched(monkeypatch):
-    """A dictionary as at the start of a process, on a machine without PtychoPINN."""
-    monkeypatch.setattr(bridge, "cfg", dict(DEFAULTS))
-    monkeypatch.setitem(sys.modules, "ptycho", None)
 
 
 def context(folder: Path, **extras: str) -> TaskContext:

@@ -1,6 +1,5 @@
 """PtychoPINN's PyTorch configuration as params.cfg: the documented mappings, rules and refusals."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,16 +7,10 @@ import pytest
 from hpc.errors import UserError
 from ptychopinn_batch.legacy import bridge, populate_torch
 from ptychopinn_batch.legacy.canonical import CHOICES, check, configured
-from ptychopinn_batch.legacy.table import DEFAULTS
+
+pytestmark = pytest.mark.usefixtures("untouched")
 
 GIVEN = {"train_data_file": "train.npz", "n_groups": 64, "nphotons": 3e6}
-
-
-@pytest.fixture(autouse=True)
-def untouched(monkeypatch):
-    """A dictionary as at the start of a process, on a machine without PtychoPINN."""
-    monkeypatch.setattr(bridge, "cfg", dict(DEFAULTS))
-    monkeypatch.setitem(sys.modules, "ptycho", None)
 
 
 def filled(overrides=GIVEN, **sections):

@@ -116,6 +116,17 @@ def test_a_file_that_does_not_say_where_its_frames_are_names_candidates(nexus):
     assert "perhaps /entry/data/data (30, 32, 32)" in str(caught.value)
 
 
+def test_a_master_file_of_a_detector_names_its_links(nexus):
+    def change(file):
+        del file["entry/data/data"]
+        for number in (1, 2):
+            link = h5py.ExternalLink(f"scan_data_{number:06d}.h5", "/entry/data/data")
+            file[f"entry/data/data_{number:06d}"] = link
+
+    with pytest.raises(UserError, match=r"perhaps /entry/data/data_\*$"):
+        read(nexus(change), **options(frames=None))
+
+
 def test_a_wrong_name_is_told_with_those_there_are(nexus):
     with pytest.raises(UserError) as caught:
         read(nexus(), **options(x="/entry/sample_x"))

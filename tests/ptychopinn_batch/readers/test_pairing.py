@@ -56,6 +56,12 @@ def test_repeated_positions_are_averaged():
     assert "1 repeated positions" in found.notes[0]
 
 
+def test_positions_that_count_from_one_are_refused():
+    with pytest.raises(UserError, match="1 to 3, but frames are counted from 0"):
+        pairs_of(None, [1, 2, 3], [0, 10, 20])
+    assert pairs_of([1, 2, 3], [1, 2, 3], [0, 10, 20]).rows.tolist() == [0, 1, 2]
+
+
 def test_frames_without_any_position_are_refused():
     with pytest.raises(UserError, match="frames have indexes 10 to 11, positions 0 to 1"):
         pairs_of([10, 11], [0, 1], [0, 1])

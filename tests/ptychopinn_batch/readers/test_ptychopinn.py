@@ -7,7 +7,7 @@ import pytest
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.source import Geometry
-from ptychopinn_batch.jobspec import Scan
+from ptychopinn_batch.jobspec import Files, Scan
 from ptychopinn_batch.readers.npzfile import NpzFile
 
 from ..contract import FRAMES, N, contract
@@ -26,6 +26,22 @@ def refusal(path: Path, **options) -> str:
 
 
 class TestReads:
+    @pytest.mark.parametrize("axis", [0, 2])
+    def test_a_file_that_lacks_what_others_bring(self, save, tmp_path, axis):
+        whole, order = contract(), ("frames_first", "auto", "frames_last")[axis]
+        bare = save(
+            diff3d=np.moveaxis(whole["diff3d"], 0, axis),
+            **dict.fromkeys(("xcoords", "ycoords", "probeGuess")),
+        )
+        np.save(tmp_path / "probe.npy", whole["probeGuess"])
+        rows = zip(whole["xcoords"].tolist(), whole["ycoords"].tolist(), strict=True)
+        (tmp_path / "xy.csv").write_text("x_px,y_px\n" + "".join(f"{x},{y}\n" for x, y in rows))
+        files = Files(probe=str(tmp_path / "probe.npy"), positions=str(tmp_path / "xy.csv"))
+        found = read(bare, files=files, axis_order=order)
+        np.testing.assert_array_equal(frames_of(found), whole["diff3d"])
+        np.testing.assert_allclose(found.positions[:, 0], whole["xcoords"])
+        assert "or write files.probe" in refusal(save(probeGuess=None))
+
     def test_the_shipped_measured_scan(self):
         raw = read(STAR)
         assert (len(raw.frames), raw.frames.n, len(raw.probe)) == (516, 128, 1)

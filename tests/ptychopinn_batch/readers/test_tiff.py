@@ -91,6 +91,12 @@ class TestTables:
             ),
             ("1,2\n", {"position_columns": ("y", "x"), "position_unit": "mm"}, [[2e-3, 1e-3]]),
             ("x,y\n1,2\n", {"position_unit": "px"}, [[1, 2]]),
+            ("# by hand\n# frame y_um x_um\n0 1 2\n", {}, [[2e-6, 1e-6]]),
+            (
+                "# x is up, y is left\n1 2\n",
+                {"position_columns": ("x", "y"), "position_unit": "m"},
+                [[1, 2]],
+            ),
         ],
     )
     def test_columns_by_name_or_by_the_spec(self, tmp_path, text, options, expected):
@@ -104,6 +110,11 @@ class TestTables:
         (tmp_path / "table.csv").write_text("frame,x_um,y_um\n3,1,2\n1,3,4\n")
         track = read_track(tmp_path / "table.csv", Scan(path="scan"))
         assert track.index.tolist() == [3, 1]
+
+    def test_more_columns_than_are_named_are_refused(self, tmp_path):
+        (tmp_path / "table.csv").write_text("7,1,2\n8,3,4\n")
+        with pytest.raises(UserError, match=r"3 columns and no header.*index,x_um,y_um"):
+            read_track(tmp_path / "table.csv", Scan(path="scan", position_columns=("x", "y")))
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -250,3 +250,17 @@ def test_the_command_writes_it_and_says_where(run, call, monkeypatch, tmp_path):
 def test_of_no_run_there_is_no_report(here, refuses):
     here.joinpath("runs").mkdir()
     assert "no run 'nothing' has been submitted" in refuses("report", "nothing")
+
+
+def test_a_check_that_found_something_is_told_and_one_that_did_not_is_not(tmp_path):
+    run = RunPaths(tmp_path / "runs", "demo")
+    tasks = {name: a_task(name) for name in ("check-a", "check-b")}
+    record_submission(run, plan_run(run, list(tasks.values())))
+    dark = {"fault": "photons", "judgement": "doubtful", "reason": "little light", "mend": ""}
+    for name, found in (("check-a", ()), ("check-b", (dark,))):
+        result = {"verdict": "doubtful" if found else "good", "findings": list(found)}
+        start = Started(attempt=1, key=tasks[name].key, process=Process.current())
+        append(run.ledger(name), start)
+        append(run.ledger(name), Ended(attempt=1, outcome="done", result=result))
+    (doubt,) = collect(run).doubts
+    assert (doubt.task, doubt.findings[0].reason) == ("check-b", "little light")

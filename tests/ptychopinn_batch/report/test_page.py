@@ -1,12 +1,14 @@
 """The page: everything is told, nothing is loaded, nothing a name holds is markup, all has room."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from ptychopinn_batch.report.page import render
 from ptychopinn_batch.verdict.findings import Finding
+from ptychopinn_batch.verdict.told import Judged
 from tests.ptychopinn_batch.report.samples import (
     entry,
     failure,
@@ -185,3 +187,12 @@ def test_a_result_is_shown_with_its_reasons_and_their_mends():
 
 def test_a_result_of_an_older_version_is_shown_with_its_reasons():
     assert "<li>so it is</li>" in render(run_report(entry()))
+
+
+def test_what_checks_found_in_scans_is_shown_with_its_mend():
+    found = Finding(fault="axes", judgement="bad", reason="axes are wrong", mend="Swap them")
+    doubt = Judged(task="check-a", stage="check", verdict="bad", findings=(found,))
+    text = render(replace(run_report(entry()), doubts=(doubt,)))
+    assert '<a href="#doubts">Doubtful scans (1)</a>' in text
+    assert "axes: axes are wrong. <b>What to do:</b> Swap them." in text
+    assert "Doubtful scans" not in render(run_report(entry()))

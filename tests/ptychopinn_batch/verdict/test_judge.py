@@ -133,8 +133,26 @@ def test_a_sound_scan_is_good_and_says_why():
         (
             {"placements__axes": axes(0.09), "placements__fine": {}},
             "bad",
+            "positions",
+            "units and pairing",
+        ),
+        (
+            {"placements__axes": axes(0.09), "placements__fine": {}, "probe__explained": UNFIT},
+            "bad",
             "prediction",
             "units, axes",
+        ),
+        (
+            {"placements__axes": axes(0.09), "sampling__overlap": 0.4},
+            "bad",
+            "prediction",
+            "units, axes",
+        ),
+        (  # the further apart the better: no scale is right
+            {"placements__fine": {"1.000": 0.03, "1.400": 0.02, "1.487": 0.01}},
+            "bad",
+            "probe",
+            "refine: {probe: true}",
         ),
         ({"halves__limit": 0.05}, "doubtful", "halves", "smaller steps"),
     ],

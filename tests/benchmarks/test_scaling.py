@@ -1,0 +1,50 @@
+"""The benchmark of growing work on tiny scans: what it builds is what it says."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import scaling
+from large_scan import some_tiles
+from scaling_bench.large import N, raw_scan, work_at
+
+from ptychopinn_batch.data.build import build_store
+from ptychopinn_batch.stages.params import InferParams
+
+
+def test_a_scan_from_the_bank_has_its_frames_and_its_own_positions(tmp_path):
+    store = build_store(raw_scan(600), tmp_path / "store")
+    assert store.info.dtype == "uint16"
+    assert tuple(store.frames.shape) == (600, N, N)
+    assert len(np.unique(store.positions.numpy(), axis=0)) == 600
+
+
+def test_tiles_are_taken_from_the_middle(tmp_path):
+    work = work_at(40_000, tmp_path / "run")
+    _, count = InferParams.of(work.infer.task).tiles
+    assert count == 4
+    assert InferParams.of(some_tiles(work.infer, 2).task).tiles == (1, 3)
+    assert InferParams.of(some_tiles(work.infer, 9).task).tiles == (0, 4)
+
+
+def test_growth_is_told_from_one_scan_to_the_next():
+    rows = [
+        scaling.Row(frames=k, stage=stage, seconds=1.0, frames_per_s=k, opened=None, peak_mb=peak)
+        for k, stage, peak in [(10, "prepare", 100), (10, "infer", 50), (20, "prepare", 110)]
+    ]
+    growth = [row.growth for row in scaling.with_growth(rows)]
+    assert growth == [None, None, pytest.approx(0.1)]
+
+
+def test_the_benchmark_leaves_rows_for_ranks_and_scans(tmp_path, monkeypatch):
+    words = "x --ranks 1 --epochs 2 --regions 4 --frames 64 --tiles 1"
+    monkeypatch.setattr(sys, "argv", [*words.split(), "--out", str(tmp_path)])
+    scaling.main()
+    found = json.loads((tmp_path / "scaling.json").read_text())
+    assert [(row["ranks"], row["loss_off"]) for row in found["ranks"]] == [(1, 0)]
+    assert [(row["stage"], row["frames"]) for row in found["rows"]] == [
+        ("prepare", 64),
+        ("infer", 64),
+    ]
+    assert all(row["peak_mb"] > 50 for row in found["rows"])

@@ -1,0 +1,59 @@
+"""The scripts of the page about Ptychodus, run by the real one: with PTYCHODUS_PYTHON; CI sets it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .markdown import DOCS, blocks
+
+BEFORE = """\
+from pathlib import Path
+from ptychodus.model import ModelCore
+"""
+SETTINGS = f"""\
+[Processing]
+algorithm = ptychopinn-batch_network
+[PtychoPINNBatch]
+command = {sys.executable} -m ptychopinn_batch
+steps = 1
+"""
+
+
+@pytest.fixture
+def script(desk):
+    """Runs a script in the folder of the page, where a scan of Ptychodus is."""
+    python = os.environ.get("PTYCHODUS_PYTHON")
+    if python is None:
+        pytest.skip("PTYCHODUS_PYTHON names no interpreter that has Ptychodus")
+    page = (DOCS / "ptychodus.md").read_text()
+    here = desk(page)
+    here.put("scan")
+
+    def run(number, before="", **names):
+        code = [block.text for block in blocks(page) if block.language == "python"][number]
+        given = [python, "-c", f"{BEFORE}{before}\n{code}"]
+        done = subprocess.run(given, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return here.folder
+
+    return run
+
+
+def test_a_scan_is_exported(script, kept):
+    before = (
+        "core = ModelCore().__enter__()\n"
+        f"path = Path({str(kept.place / 'scan' / 'diffraction.h5')!r})\n"
+        f"product_path = Path({str(kept.place / 'scan' / 'product.h5')!r})\n"
+        "Path('scan/diffraction.h5').unlink(), Path('scan/product.h5').unlink()\n"
+    )
+    folder = script(0, before)
+    assert {path.name for path in (folder / "scan").iterdir()} == {"diffraction.h5", "product.h5"}
+
+
+@pytest.mark.timeout(1200)
+def test_a_scan_is_reconstructed(script, kept):
+    before = f"Path('settings.ini').write_text({SETTINGS!r})\n"
+    folder = script(1, before)
+    assert (folder / "found.h5").stat().st_size > 0
