@@ -27,8 +27,15 @@ check: $(VENV)/.installed-dev  ## style and types
 docs: $(VENV)/.installed-docs  ## the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-bench: $(VENV)/.installed  ## quality and speed of the shipped network
-	$(BIN)/python benchmarks/quality.py --out $(RUNS)/quality
+bench: $(VENV)/.installed  ## speed, memory and quality, a short set: minutes
+	$(BIN)/python benchmarks/throughput.py --n 64 --frames 2500 --patchwise 500 --epochs 2 \
+		--out $(RUNS)/bench
+	$(BIN)/python benchmarks/scaling.py --ranks 1 2 --frames 1000 10000 --tiles 1 \
+		--out $(RUNS)/bench
+	$(BIN)/python benchmarks/orchestration.py --tasks 100 10000 --tries 1 \
+		--out $(RUNS)/bench
+	$(BIN)/python benchmarks/quality.py --scenes siemens_star_128 lens --methods shipped:16 \
+		--out $(RUNS)/bench/quality
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

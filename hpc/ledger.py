@@ -335,6 +335,7 @@ def read_states(run: RunPaths, task_ids: Iterable[str]) -> dict[str, TaskState]:
 
 def _names_in(folder: Path) -> frozenset[str]:
     try:
-        return frozenset(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()

@@ -22,6 +22,9 @@ class RunPaths:
     def __post_init__(self) -> None:
         # Absolute, because workers and jobs start in folders of their own.
         object.__setattr__(self, "root", _expanded(self.root).absolute())
+        if not str(self.root).isprintable():  # a line break would end a line of a job's script
+            what = "the name of this folder has line breaks or other control characters"
+            raise UserError(what, where=repr(str(self.root)), mend="Choose another --runs folder")
         try:
             parse_name(self.name)
         except ValueError as error:

@@ -26,6 +26,7 @@ executor: slurm
 # account: my_project         # what is charged
 # qos: normal
 # constraint: a100            # features that nodes must have
+# gpu_type: a100              # where the cluster tells types of GPUs apart
 # sbatch: {{gpu-bind: closest}} # more parameters of sbatch
 # setup: [module load cuda]   # lines of shell before every task
 # python: /shared/venv/bin/python    # without it: the interpreter that submits

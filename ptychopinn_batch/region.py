@@ -59,7 +59,12 @@ class Region:
     @cached_property
     def probes(self) -> Tensor:
         """Modes moved to each frame's fraction of a pixel: (K, M, N, N)."""
-        return physics.shifted(self.probe, self.fractions)
+        if self.probe.requires_grad:
+            return physics.shifted(self.probe, self.fractions)
+        moved = self.probe.new_empty(len(self), *self.probe.shape)
+        for chunk in self.chunks():  # all at once would take three times the memory on the way
+            moved[chunk] = physics.shifted(self.probe, self.fractions[chunk])
+        return moved
 
     def probes_of(self, chunk: slice) -> Tensor:
         """Some of `probes`: kept from the first call on, or made each time if that takes too much.

@@ -22,7 +22,7 @@ name: ranks{ranks}
 scans: [{{name: scan, simulate: {{frames: 900, frame_size: 64}}}}]
 train:
   {{epochs: {epochs}, regions_per_epoch: {regions}, accumulate: 4, devices: {ranks}, workers: 0,
-   split: frames, frames_per_region: 32, window: 128}}
+   split: frames, frames_per_region: 32, window: 128, unroll: [2, 2], warm: 0}}
 resources: {{train: {{cpus: 1}}}}
 """
 

@@ -45,6 +45,7 @@ from hpc.slurm.profile import Profile
 from hpc.submission import Submission, plan_run, record_submission, record_task
 from hpc.task import Task
 from hpc.threads import thread_limits
+from hpc.trust import check_trusted
 
 __all__ = ["LocalExecutor", "LocalHandle"]
 
@@ -76,6 +77,7 @@ class LocalExecutor:
         SLURM has some of its tasks.
         """
         check_graph(tasks)
+        check_trusted(run)
         lease = Lease(run.lock, f"the run {run.name} is worked on", across_hosts=True)
         try:
             submission = plan_run(run, tasks, only)

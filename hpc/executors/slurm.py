@@ -22,6 +22,7 @@ from hpc.slurm.profile import Profile
 from hpc.slurm.wave import Wave, send
 from hpc.submission import Submission, plan_run, record_submission
 from hpc.task import Task
+from hpc.trust import check_trusted
 
 __all__ = ["SlurmExecutor", "SlurmHandle"]
 
@@ -51,6 +52,7 @@ class SlurmExecutor:
         takes nothing at all; LockedError naming who is at work on the run already.
         """
         check_graph(tasks)
+        check_trusted(run)
         what = f"the run {run.name} is worked on"
         with Lease(run.lock, what, wait=PATIENCE, across_hosts=True):
             seen = self._look(run, tasks)

@@ -40,6 +40,15 @@ Word = Annotated[
 MailType = Literal["BEGIN", "END", "FAIL", "REQUEUE", "TIME_LIMIT", "ALL"]
 
 
+GpuType = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._-]+$",
+        json_schema_extra={"patternErrorMessage": "one word of letters, digits and ._-"},
+    ),
+]
+
+
 class Mail(Section):
     """Mail about a run as a whole, never one for each task."""
 
@@ -58,6 +67,11 @@ class Options(Section):
     account: Word | None = Field(None, description="account that is charged")
     qos: Word | None = Field(None, description="quality of service")
     constraint: Word | None = Field(None, description="features that nodes must have")
+    gpu_type: GpuType | None = Field(
+        None,
+        description="type of GPU, where the cluster tells types apart; null: any",
+        examples=["a100"],
+    )
     reservation: Word | None = Field(None, description="reservation to run in")
     sbatch: dict[Parameter, SbatchValue | None] = Field(
         {},

@@ -120,7 +120,7 @@ def _common(
         "nodes": resources.nodes,
         "ntasks_per_node": resources.tasks_per_node,
         "cpus_per_task": resources.cpus,
-        "gpus_per_node": resources.gpus or None,
+        "gpus_per_node": _gpus(resources.gpus, options.gpu_type),
         "mem": f"{math.ceil(resources.mem_gb * 1e9 / 2**20)}M",
         "signal_delay_s": profile.signal_s,
         "dependency": f"afterany:{':'.join(after)}" if after else None,
@@ -129,6 +129,12 @@ def _common(
         "setup": _checked(options.setup),
         "additional_parameters": _additional(options),
     }
+
+
+def _gpus(count: int, kind: str | None) -> int | str | None:
+    if not count:
+        return None
+    return f"{kind}:{count}" if kind else count
 
 
 def _checked(setup: Sequence[str]) -> list[str] | None:

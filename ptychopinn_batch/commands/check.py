@@ -35,7 +35,7 @@ def check(file: Path, sets: tuple[str, ...], as_json: bool) -> int:
 
     Looks at frames around the middle, which takes seconds. Exit code 1 where a scan is bad.
 
-    Example: ptychopinn-batch check scan.nxs --set swap_xy=true
+    Example: ptychopinn-batch check scan.npz --set swap_xy=true
     """
     from ptychopinn_batch.verdict.glance import glance
     from ptychopinn_batch.verdict.judge import judge_scan

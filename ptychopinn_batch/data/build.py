@@ -206,4 +206,5 @@ def _info(
         reference_is_truth=raw.reference_is_truth,
         content_id=content_key([file.model_dump(mode="json") for file in files]),
         files=files,
+        measured_with=dict(raw.measured_with),
     )

@@ -6,8 +6,8 @@ file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -101,7 +101,9 @@ class RawScan:
     scan pixel (x = j, y = i), so that probe and reference together explain the frames up to one
     factor, or None; zero_m: (x, y) in metres of the middle of scan pixel (0, 0), None where the
     file does not place its scan in the world; origin: the file, or "simulated";
-    recorded_positions: as positions, what was measured where these were refined, or None.
+    recorded_positions: as positions, what was measured where these were refined, or None;
+    measured_with: numbers of the file that mean nothing here, in its own words, such as a
+    tomography angle.
     """
 
     frames: FrameSource
@@ -116,6 +118,7 @@ class RawScan:
     geometry: Geometry | None = None
     zero_m: tuple[float, float] | None = None
     recorded_positions: NDArray[np.float64] | None = None
+    measured_with: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

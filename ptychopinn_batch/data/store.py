@@ -37,6 +37,7 @@ from ptychopinn_batch.data.source import Geometry, Measurement
 
 SCAN_JSON, ARRAYS = "scan.json", "arrays"
 FRAMES = "frames"
+AT_ONCE = 1024  # frames that are copied twice on their way
 HASHED_ON_OPENING = 2**24  # bytes: larger files are only measured, until `verify`
 
 
@@ -62,7 +63,8 @@ class ScanInfo(Record):
     photons: mean counts of a frame in good pixels; amplitude_max: largest sqrt(counts) of a pixel;
     illumination_max: largest sum of |P|^2 over frames and modes on the canvas; zero_m: (x, y) in
     metres of scan pixel (0, 0), None where the scan has no place in the world; content_id: hash of
-    all arrays; refinement: None where probe and positions are those of the scan's file.
+    all arrays; refinement: None where probe and positions are those of the scan's file;
+    measured_with: numbers of the scan's file that mean nothing here, for who gets the result.
     """
 
     schema_version: Literal[2] = 2
@@ -82,6 +84,7 @@ class ScanInfo(Record):
     content_id: str
     files: tuple[StoredFile, ...] = Field(strict=False)
     refinement: Refinement | None = None
+    measured_with: dict[str, float] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,12 @@ class ScanStore:
 
     def amplitudes(self, rows: Tensor) -> Tensor:
         """sqrt(counts) of these frames, (k, N, N) float32, DC at [0, 0], bad pixels zero."""
-        frames = self._raw[rows.numpy()].astype(np.float32)
-        values = torch.from_numpy(frames)
-        return values if self.info.measurement == "amplitude" else values.sqrt_()
+        values = np.empty((len(rows), self.info.n, self.info.n), np.float32)
+        for first in range(0, len(rows), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            values[some] = self._raw[rows[some].numpy()]
+        amplitudes = torch.from_numpy(values)
+        return amplitudes if self.info.measurement == "amplitude" else amplitudes.sqrt_()
 
     @property
     def _raw(self) -> NDArray[Any]:

@@ -69,6 +69,7 @@ def _scalars(result: Result) -> dict[str, float | str]:
         "exposure_time_s": 0.0,
         "mass_attenuation_m2_per_kg": 0.0,
         "tomography_angle_deg": 0.0,
+        **result.store.info.measured_with,
     }
 
 

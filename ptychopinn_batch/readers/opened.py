@@ -122,6 +122,7 @@ class OpenScan(PlacedScan):
 
     def check(self) -> None:
         """Everything that can be known without reading all frames."""
+        self._check_far_field()
         track, at = self.recording.track, self.recording.at("probe")
         _ = self.cut, self.pairs, self.drawing
         check_scan(
@@ -150,7 +151,14 @@ class OpenScan(PlacedScan):
             reference=self.reference(),
             geometry=self.geometry,
             zero_m=self.zero_m,
+            measured_with=self.recording.measured_with,
         )
+
+    def _check_far_field(self) -> None:
+        if not self.recording.optics.far_field:
+            what = "this is a near-field scan: the file says so"
+            mend = "Only far-field scans are understood; correct far_field where it is wrong"
+            raise UserError(what, where=self.origin, mend=mend)
 
     def _looked_at(self) -> Any:
         """The first frames that are used, bad pixels left out, to find out what they are."""

@@ -10,6 +10,7 @@ under its older name too. Folders of checkpoints have product.000100.h5: the las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,13 @@ from ptychopinn_batch.readers.units import check_optics
 PRODUCT, DIFFRACTION = "product.h5", "diffraction.h5"
 POSITIONS = ("probe_position_x_m", "probe_position_y_m")
 INDEX = "probe_position_indexes"
+MEASURED_WITH = (  # told to who gets the result
+    "exposure_time_s",
+    "mass_attenuation_m2_per_kg",
+    "tomography_angle_deg",
+    "tilt_angle_deg",
+    "focus_object_distance_m",
+)
 SQUARE = 1e-3  # relative difference of pixel sides that is still a square
 
 _BOTH = "Put product.h5 and diffraction.h5 into one folder, or write files.frames"
@@ -57,7 +65,7 @@ class PtychodusReader:
 
     name: str = "ptychodus"
     title: str = "Ptychodus: product.h5 with diffraction.h5"
-    revision: int = 1
+    revision: int = 2
 
     def recognises(self, path: Path) -> bool:
         if path.is_dir():
@@ -79,7 +87,7 @@ class PtychodusNpzReader:
 
     name: str = "ptychodus_npz"
     title: str = "Ptychodus product as NPZ, with diffraction.h5"
-    revision: int = 1
+    revision: int = 2
 
     def recognises(self, path: Path) -> bool:
         return {"object", INDEX} <= (npz_keys(path) or frozenset())
@@ -178,6 +186,7 @@ def recording(format_: str, path: Path, product: Product, frames: Path) -> Recor
             "probe": product.where("probe"),
             "mask": diffraction.where("bad_pixels"),
         },
+        measured_with=_measured_with(product),
     )
 
 
@@ -235,6 +244,11 @@ def _optics(product: Product, diffraction: Hdf5File) -> Optics:
         far_field=product.number("far_field") != 0,
     )
     return check_optics(found, str(product.path))
+
+
+def _measured_with(product: Product) -> dict[str, float]:
+    found = {word: product.number(word) for word in MEASURED_WITH}
+    return {word: x for word, x in found.items() if x is not None and math.isfinite(x)}
 
 
 def _drawing(product: Product) -> tuple[int, Drawing | None]:

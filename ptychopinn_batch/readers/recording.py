@@ -85,7 +85,8 @@ class Recording:
     positions where those have an index too; probe: (M, h, w) or None, not checked yet; bad_pixels:
     (H, W) bool or None; measurement: what the frames are known to be, None where it must be found
     out; zero_m: metres of scan pixel (0, 0), for positions in pixels; notes: what a user should
-    know; where: places named in messages, of "frames", "probe" and "mask".
+    know; where: places named in messages, of "frames", "probe" and "mask"; measured_with: numbers
+    that are of no use here, in the words of the file, for who gets the result.
     """
 
     format: str
@@ -101,6 +102,7 @@ class Recording:
     zero_m: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
+    measured_with: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, what: str) -> str:
         """The place of something in the files, for messages."""

@@ -12,6 +12,7 @@ from hpc.resources import format_duration
 from hpc.status import Row
 from ptychopinn_batch.report.words import without_secrets
 from ptychopinn_batch.sections import section_of
+from ptychopinn_batch.verdict.told import CHECK
 
 __all__ = ["FAILED", "Failure", "failure_of"]
 
@@ -76,6 +77,8 @@ def _advice(run: str, row: Row, fault: Fault | None) -> str:
             return f"Raise `resources.{section}.time`{asked} in the spec and submit it again."
         case "node" | "preemption":
             return f"It was not the task's fault: run it again with {again}."
+    if row.stage == CHECK and row.status == "failed":
+        return "Mend the spec as the cause says, and submit it again."
     match row.status:
         case "cancelled":
             return f"Nothing is wrong with it. To have it done after all: {again}."

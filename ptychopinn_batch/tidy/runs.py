@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,11 +72,11 @@ class KnownRun:
         except StateError:
             return None
 
-    def waiting_for(self, name: str) -> int:
-        """How many tasks that are not done read what this one leaves behind."""
-        return sum(
-            name in task.needs and self.rows[task.id].status != "done" for task in self.tasks
-        )
+    @cached_property
+    def waiting(self) -> Counter[str]:
+        """How many tasks that are not done read what a task leaves behind."""
+        left = (task for task in self.tasks if self.rows[task.id].status != "done")
+        return Counter(need for task in left for need in task.needs)
 
 
 def known_runs(root: RunPaths) -> list[KnownRun]:

@@ -72,7 +72,7 @@ def _why_it_stays(
     for run, task in of:
         if run.trouble:
             return run.trouble
-        if waiting := run.waiting_for(task.id):
+        if waiting := run.waiting[task.id]:
             return f"run {run.name} has {waiting} of its tasks still to do with it"
     reasons = (lacking(run, task.id, inputs) for run, task in of)
     return next((reason for reason in reasons if reason), None)

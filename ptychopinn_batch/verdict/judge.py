@@ -242,8 +242,8 @@ def _unnamed(evidence: Evidence) -> tuple[Fault, str, str]:
 
     With neighbours that overlap, and no probe that explains them, only where frames lie is left.
     """
-    found = evidence.probe.explained.share
-    if found >= PROBE_SHARE[0] or from_(evidence.sampling.overlap, OVERLAP) != "good":
+    by_probe = evidence.probe.explained.share if _meant(evidence) else 0.0
+    if by_probe >= PROBE_SHARE[0] or from_(evidence.sampling.overlap, OVERLAP) != "good":
         return "prediction", "", LOOK
     what = " with all axes and scales: positions are off by far, or those of other frames"
     return "positions", what, FAR_OFF

@@ -47,12 +47,15 @@ class Sample:
         """As many frames around the middle as are worked on in seconds."""
         info = store.info
         rows = central_rows(store.positions.numpy(), info.n, info.modes)
-        amplitudes = store.amplitudes(torch.from_numpy(rows)).double()
-        return cls(store, rows, network, *among_neighbours(amplitudes.square().sum(0).numpy()))
+        sums = store.amplitudes(torch.from_numpy(rows)).double().square().sum(0).numpy()
+        none = np.zeros(sums.shape, np.bool_)
+        return cls(store, rows, network, none, none).without(*among_neighbours(sums))
 
     def without(self, dead: NDArray[np.bool_], hot: NDArray[np.bool_]) -> Sample:
-        """The same frames with these pixels left out as well."""
-        return replace(self, dead=self.dead | dead, hot=self.hot | hot)
+        """The same frames with these pixels left out as well, as far as the scan does not."""
+        mask = self.store.mask
+        good = ~self.dead if mask is None else mask.numpy()
+        return replace(self, dead=self.dead | (dead & good), hot=self.hot | (hot & good))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -43,6 +43,7 @@ def product_of(scan: PlacedScan) -> Product:
             "exposure_time_s": 0.0,
             "mass_attenuation_m2_per_kg": 0.0,
             "tomography_angle_deg": 0.0,
+            **scan.raw.measured_with,
         },
         arrays={
             "probe_position_indexes": scan.index,

@@ -37,14 +37,22 @@ def test_growth_is_told_from_one_scan_to_the_next():
     assert growth == [None, None, pytest.approx(0.1)]
 
 
-def test_the_benchmark_leaves_rows_for_ranks_and_scans(tmp_path, monkeypatch):
-    words = "x --ranks 1 --epochs 2 --regions 4 --frames 64 --tiles 1"
-    monkeypatch.setattr(sys, "argv", [*words.split(), "--out", str(tmp_path)])
+def bench(words, folder, monkeypatch):
+    """What the benchmark leaves."""
+    monkeypatch.setattr(sys, "argv", ["x", *words.split(), "--out", str(folder)])
     scaling.main()
-    found = json.loads((tmp_path / "scaling.json").read_text())
-    assert [(row["ranks"], row["loss_off"]) for row in found["ranks"]] == [(1, 0)]
-    assert [(row["stage"], row["frames"]) for row in found["rows"]] == [
-        ("prepare", 64),
-        ("infer", 64),
-    ]
+    return json.loads((folder / "scaling.json").read_text())
+
+
+def test_it_leaves_a_row_for_every_number_of_ranks(tmp_path, monkeypatch):
+    found = bench("--ranks 1 --epochs 2 --regions 2 --frames", tmp_path, monkeypatch)
+    (row,) = found["ranks"]
+    assert (row["ranks"], row["loss_off"], found["rows"]) == (1, 0, [])
+    assert row["regions_per_s"] > 0
+
+
+def test_it_leaves_a_row_for_every_stage_and_scan(tmp_path, monkeypatch):
+    found = bench("--ranks --frames 64 --tiles 1", tmp_path, monkeypatch)
+    rows = [(row["stage"], row["frames"]) for row in found["rows"]]
+    assert rows == [("prepare", 64), ("infer", 64)]
     assert all(row["peak_mb"] > 50 for row in found["rows"])

@@ -20,6 +20,7 @@ name: small
 scans:
   - name: star
     path: {scan}
+check: off
 model: {{pretrained: none, unrolled: {{width: 4, hidden: 2, depth: 2}}}}
 train: {{epochs: 2, regions_per_epoch: {regions}, window: 64, unroll: [1, 2], warm: 2,
         accumulate: 4, workers: 0, nodes: 2, devices: 2, split: frames}}

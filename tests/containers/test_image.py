@@ -1,6 +1,7 @@
 """The image itself: what it is, that nothing of the host gets into it, what is said of mistakes."""
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -96,10 +97,19 @@ def check(container, runs, paths=(), *, version=__version__):
     )
 
 
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A scan, made once."""
+    place = Place(tmp_path_factory.mktemp("scan"), ME)
+    place.write("unused.sif")
+    return place.folder / "star.npz"
+
+
 @pytest.fixture
-def mistaken():
-    """A folder for a spec and a profile with a mistake in it."""
+def mistaken(scan):
+    """A folder with a scan, for a spec and a profile with a mistake in it."""
     with tempfile.TemporaryDirectory(prefix="ptychopinn-place-") as folder:
+        shutil.copy(scan, folder)
         yield Place(Path(folder), ME)
 
 
@@ -121,12 +131,12 @@ def test_a_submit_with_an_image_that_may_not_be_read_submits_nothing(image, ordi
     locked.write_bytes(b"SIF_MAGIC")
     locked.chmod(0)
     place = Place.of(ordinary.folder(mistaken.folder / "own"), ordinary, image)
+    shutil.copy(mistaken.folder / "star.npz", place.folder)
     place.write(locked)
     assert f"the image {locked} cannot be read. Have its owner call" in refusal(place)
 
 
-def test_a_submit_with_a_scan_that_is_not_bound_submits_nothing(image, mistaken, tmp_path):
-    scan = tmp_path / "star.npz"
+def test_a_submit_with_a_scan_that_is_not_bound_submits_nothing(image, mistaken, scan):
     mistaken.write(image, scan=scan, more=", options: [--no-mount, tmp]")
     said = refusal(mistaken)
     assert f"the container does not see {scan}. Add its folder to binds" in said

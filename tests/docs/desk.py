@@ -21,7 +21,12 @@ from .markdown import ROOT, blocks
 
 SHIPPED = ROOT / "ptychopinn_batch" / "pretrained" / "default"
 RUN = "mine"  # the tiny run
-TINY = {"frames=400": "frames=15", "frames=900": "frames=15", "default/star": "default/scan"}
+TINY = {
+    "frames=400": "frames=15",
+    "frames=900": "frames=15",
+    "crop=256": "crop=16",
+    "default/star": "default/scan",
+}
 OF_A_RUN = ("status", "watch", "logs", "report", "show", "cancel", "resubmit", "clean")
 PROFILE = "version: 1\npartition: gpu\n"
 ADDRESS = re.compile(r"sha256:[0-9a-f]{6,}")

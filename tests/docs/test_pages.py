@@ -1,11 +1,13 @@
 """The documentation: its links lead somewhere, and what it names is there."""
 
+import inspect
 import re
 
 import click
 import pytest
 import yaml
 
+import ptychopinn_batch
 from hpc.slurm.profile import Options
 from ptychopinn_batch.cli import COMMANDS, cli
 from ptychopinn_batch.clusterfile import STAGES
@@ -19,6 +21,7 @@ from .markdown import DOCS, PAGES, ROOT, anchors, blocks, lines, links, words
 SECTIONS = {*SWEEPABLE, "resources", "retry"}
 KEY = re.compile(r"^([a-z_]+)(?:\[\])?((?:\.[a-z_]+)+)(?::.*)?$")
 SUFFIXES = {"npz", "pth", "ckpt", "py", "md", "json", "safetensors"}
+FILE = re.compile(r"^[\w/]+\.py$")
 TARGET = re.compile(r"^make ([a-z-]+)")
 
 
@@ -86,7 +89,7 @@ def test_keys_of_job_specs_exist(page):
 def test_options_exist(page):
     """Options of `ptychopinn-batch` that the text names: some command has them."""
     known = {option for name in COMMANDS for option in options_of(cli.get_command(None, name))}
-    known |= OTHERS.get(page.stem, set()) | {"--help", "--version"}
+    known |= OTHERS.get(page.stem, set()) | {"--help", "--version"} | options_of_benchmarks()
     named = {word.split()[0] for word in words(page.read_text()) if word.startswith("--")}
     assert named <= known
 
@@ -103,10 +106,13 @@ OTHERS = {
         "--torch-index",
     },
     "cluster": {"--nv"},
-    "verdict": {"--scans"},
-    "quality": {"--list"},
 }
 """Those of other programs, by page."""
+
+
+def options_of_benchmarks():
+    sources = (path.read_text() for path in (ROOT / "benchmarks").rglob("*.py"))
+    return {option for text in sources for option in re.findall(r"\"(--[a-z-]+)\"", text)}
 
 
 def options_of(command):
@@ -131,8 +137,12 @@ def test_what_users_of_ptychopinn_know_is_what_it_has():
     """The first column of the page's tables: its fields, as far as they are known here."""
     text = (DOCS / "ptychopinn.md").read_text()
     table = text[text.index("| PtychoPINN | here") :].split("\n\n")[0]
-    named = {re.split(r"\W", word)[0] for row in table.splitlines() for word in words(row.split("|")[1])}
-    torch = {field for s in (DataSection, ModelSection, TrainingSection) for field in s.model_fields}
+    named = {
+        re.split(r"\W", word)[0] for row in table.splitlines() for word in words(row.split("|")[1])
+    }
+    torch = {
+        field for s in (DataSection, ModelSection, TrainingSection) for field in s.model_fields
+    }
     assert named <= {row.field for row in TABLE} | set(DEFAULTS) | torch | ONLY_THERE
 
 
@@ -153,3 +163,31 @@ def test_stages_and_options_of_profiles_are_named():
     text = (DOCS / "cluster.md").read_text()
     assert ", ".join(STAGES) in text
     assert all(f"`{name}`" in text for name in Options.model_fields)
+
+
+def test_files_of_the_project_exist(page):
+    """Modules, scripts and folders that the text and its drawings name."""
+    text = page.read_text()
+    named = {word for word in words(text) if FILE.match(word)}
+    named |= set(re.findall(r"^((?:hpc|ptychopinn_batch)/\S*?),? ", drawings(text), re.MULTILINE))
+    known = [path.as_posix() for path in ROOT.glob("[!.]*/**/*") if "__pycache__" not in path.parts]
+    for name in named:
+        found = [path for path in known if f"{path}/".endswith(f"/{name.rstrip('/')}/")]
+        assert found, name
+
+
+def drawings(text):
+    return "\n".join(block.text for block in blocks(text) if block.language == "")
+
+
+def test_verbs_of_python_have_these_arguments():
+    text = (DOCS / "python.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\((.*?)\)` \|", text, re.MULTILINE)
+    assert {verb for verb, _ in rows} == {
+        name for name in ptychopinn_batch.__all__ if name[0] != "_"
+    }
+    for verb, arguments in rows:
+        named = re.findall(r"(?:^|, )\**(\w+)", arguments)
+        known = inspect.signature(getattr(ptychopinn_batch, verb)).parameters
+        # `simulate` is one of the keys; a name or a path is given by its place
+        assert set(named) - {"simulate", "name_or_path"} <= set(known), verb

@@ -153,6 +153,17 @@ def test_other_programs_are_run_elsewhere(page):
             assert (ROOT / found).exists()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_scripts_of_the_project_have_these_options(page):
+    for line in (line for block in blocks(page.read_text()) for line in lines(block)):
+        if match := re.match(r"(?:python )?((?:benchmarks|containers)/[\w./]+)", line):
+            script = ROOT / match[1]
+            parts = [script, *script.parent.glob("*_bench/*.py")]
+            source = "".join(part.read_text() for part in parts)
+            named = re.findall(r"--[a-z][a-z-]*", line.split(" #")[0])
+            assert [option for option in named if option not in source] == [], line
+
+
 def test_every_command_of_the_program_is_shown():
     text = (ROOT / "docs" / "cli.md").read_text()
     shown = {line.split()[1] for b in blocks(text) for line in lines(b) if PROGRAM in line}

@@ -49,7 +49,13 @@ class Machine:
     """Watches one folder; at place number `first`, and the later ones if `lasting`, it strikes."""
 
     def __init__(
-        self, folder: Path, strike: Strike, first: int, *, lasting: bool = False, reads: bool = False
+        self,
+        folder: Path,
+        strike: Strike,
+        first: int,
+        *,
+        lasting: bool = False,
+        reads: bool = False,
     ) -> None:
         self.places, self.struck = Count(), Count()
         self._folder = os.fspath(folder) + os.sep
@@ -69,7 +75,7 @@ class Machine:
 
     def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
-            path, mode, flags = arguments
+            path, _, flags = arguments
             written = isinstance(flags, int) and flags & WRITES
             if isinstance(path, str | bytes | os.PathLike) and (written or self._reads):
                 self._reach("open", os.fsdecode(path))

@@ -1,4 +1,4 @@
-"""A small run that is submitted in forked processes: torch is imported once, a submit takes a second.
+"""A small run that is submitted in forked processes: torch is imported once, so it takes a second.
 
 The executor is the program's own, and so are its workers; only that these are forked, too.
 """
@@ -98,6 +98,7 @@ class Place:
 
     def call(self, *arguments: str, prepare: Callable[[], None] = lambda: None) -> Done:
         """A command in a process of its own."""
+
         def work() -> int:
             os.chdir(self.folder)
             hpc.executors.local.Child = Forked  # type: ignore[misc]

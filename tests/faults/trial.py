@@ -97,5 +97,3 @@ def _fails(check: Callable[[Path], object], path: Path) -> bool:
     except (ValueError, StateError):
         return True
     return False
-
-

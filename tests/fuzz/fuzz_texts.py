@@ -1,10 +1,10 @@
-"""Damages job specs, profiles of clusters and records of runs at random, and gives them to the program.
+"""Damages job specs, profiles of clusters and records of runs at random; the program reads them.
 
     python tests/fuzz/fuzz_texts.py --seconds 600 --seed 1
 
-A spec is loaded and expanded, or refused by a UserError that names a place. Over the damaged records
-of a run every command ends with an exit code of its own, without a traceback. Exit status 1 where
-anything was found; the case is printed, and --case repeats it.
+A spec is loaded and expanded, or refused by a UserError. Over the damaged records of a run every
+command ends with an exit code of its own, without a traceback. Exit status 1 where anything was
+found; the case is printed, and --case repeats it.
 """
 
 from __future__ import annotations
@@ -66,12 +66,44 @@ partitions:
   cpu: {time: 2-00:00:00, default: true}
   gpu: {time: 04:00:00, mem_gb: 512, cpus: 64, gpus: 4, nodes: 8}
 """
-TOKENS = ["&a ", "*a", "<<: ", "!!python/object:os.system ", "!!binary ", "---\n", "...", "%YAML 1.1\n",
-          "? ", "- ", ": ", "{", "}", "[", "]", "\t", "\x00", "\u2028", "\ud7ff", "é", "'", '"', "#",
-          "0x", "1e999", ".nan", "-.inf", "null", "~", "yes", "2001-01-01", "\r", "|", ">", "`"]  # fmt: skip
-VALUES: list[Any] = [None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "..",
-                     "/", "x" * 5000, "ä\n", "\x07", [], {}, [[]], {"": 1}, {"a.b": {}}, [None], "*",
-                     "$(id)", "~nobody", "../../etc/passwd", "1:2:3", "[1", {1: 2}, "a,b", -0.0]  # fmt: skip
+TOKENS = [
+    *(
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!python/object:os.system ",
+        "!!binary ",
+        "---\n",
+        "...",
+        "? ",
+        "- ",
+        ": ",
+    ),
+    *(
+        "%YAML 1.1\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\t",
+        "\x00",
+        "\u2028",
+        "\ud7ff",
+        "é",
+        "'",
+        '"',
+        "#",
+        "0x",
+    ),
+    *("1e999", ".nan", "-.inf", "null", "~", "yes", "2001-01-01", "\r", "|", ">", "`"),
+]
+VALUES: list[Any] = [
+    *(None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "..", "/", "x" * 5000),
+    *("ä\n", "\x07", [], {}, [[]], {"": 1}, {"a.b": {}}, [None], "*", "$(id)", "~nobody", -0.0),
+    *("../../etc/passwd", "1:2:3", "[1", {1: 2}, "a,b"),
+]
+GONE = Process.current().model_copy(update={"started": "long ago"})
+"""Nobody runs the tasks: `cancel` would end this very process."""
 COMMANDS = [("status",), ("status", "--json"), ("runs",), ("logs",), ("resubmit",), ("cancel",),
             ("report",)]  # fmt: skip
 
@@ -162,7 +194,9 @@ def _places(data: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _setting(rand: random.Random) -> str:
-    key = rand.choice(["infer.steps", "train.lr", "scans", "scans.0.path", "name", "sweep", "", "a..b"])
+    key = rand.choice(
+        ["infer.steps", "train.lr", "scans", "scans.0.path", "name", "sweep", "", "a..b"]
+    )
     return rand.choice([f"{key}={rand.choice(VALUES)!r}", f"{key}", f"{key}={{", f"={key}"])
 
 
@@ -199,7 +233,7 @@ def _sound_run() -> Path:
     write_settings(run, job.settings())
     write_spec(run, job.loaded)
     for task, outcome in zip(job.tasks, ("done", "failed", "done"), strict=False):
-        append(run.ledger(task.id), Started(attempt=1, key=task.key, process=Process.current()))
+        append(run.ledger(task.id), Started(attempt=1, key=task.key, process=GONE))
         append(run.ledger(task.id), Ended(attempt=1, outcome=outcome, cause="it went wrong"))
         run.log(task.id).write_text("what it printed\n")
     _hand_over(run, job.tasks[-1])

@@ -285,6 +285,18 @@ def test_a_task_with_a_damaged_ledger_is_unknown_and_says_where(run: RunPaths) -
     assert states["b"].status == "pending"
 
 
+def test_of_a_run_without_ledgers_every_task_is_pending(run: RunPaths) -> None:
+    assert read_states(run, ["a", "b"]) == {"a": TaskState(), "b": TaskState()}
+
+
+def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    append(path, started())
+    path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+    with pytest.raises(StateError, match=r"a\.jsonl:2: this line is damaged: not text"):
+        read_entries(path)
+
+
 def test_a_worker_that_ends_while_one_looks_is_not_taken_for_killed(
     run: RunPaths,
     make: Callable[..., Task],

@@ -79,6 +79,13 @@ def test_a_variant_is_a_complete_spec_without_the_sweep():
     assert variant.spec.scans[0].name == "simulated"
 
 
+def test_variants_share_the_scans_that_the_sweep_leaves_alone(folder):
+    one, other = variants(BASE + "sweep: {infer.steps: [4, 8]}\n")
+    assert one.spec.scans is other.spec.scans
+    swept = variants(BASE + "sweep: {scans.0.simulate.seed: [1, 2]}\n")
+    assert [variant.spec.scans[0].simulate.seed for variant in swept] == [1, 2]
+
+
 def test_a_point_comes_after_every_set():
     (variant,) = variants(BASE + "sweep: {infer.steps: [8]}\n", "infer.steps=2", "infer.tile=64")
     assert (variant.spec.infer.steps, variant.spec.infer.tile) == (8, 64)

@@ -128,6 +128,13 @@ def test_an_array_of_one_without_any_option(monkeypatch: pytest.MonkeyPatch) -> 
     assert " /opt/python -P -u -m hpc.slurm.worker " in text
 
 
+def test_gpus_of_a_type_are_asked_for_by_it_where_there_are_any() -> None:
+    typed = Profile(version=1, gpu_type="a100", stages={"infer": {"gpu_type": None}})
+    two = SMALL.model_copy(update={"gpus": 2})
+    assert "--gpus-per-node=a100:2" in script(typed, two)
+    assert "--gpus-per-node" not in script(typed, SMALL)
+
+
 def test_no_gpus_are_not_mentioned() -> None:
     assert "gpu" not in script()
     assert "--gpus-per-node=1" in script(resources=SMALL.model_copy(update={"gpus": 1}))

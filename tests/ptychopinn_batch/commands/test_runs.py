@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from hpc.lease import Lease
+from hpc.ledger import Queued, append
+from hpc.slurm.batches import Accepted, Batch, Batches
 
 
 def touch(run, name, seconds):
@@ -36,6 +38,24 @@ def test_the_state_of_a_run_is_one_word(on_disk, prints, outcome, state):
     run.start("train-a")
     if outcome:
         run.end("train-a", outcome)
+    assert re.search(rf"^demo .* {state} ", prints("runs"), re.M)
+
+
+@pytest.mark.parametrize(("begun", "state"), [(False, "queued"), (True, "idle")])
+def test_a_run_in_a_cluster_is_queued_until_its_jobs_came_to_nothing(on_disk, prints, begun, state):
+    run = on_disk("demo", "train-a")
+    resources = run.tasks["train-a"].resources
+    batches = Batches(run.paths)
+    for token, stage, tasks in (("t7", "train", ("train-a",)), ("t8", "steward", ())):
+        given = {"token": token, "name": token, "stage": stage, "tasks": tasks, "script": ""}
+        batches.add(Batch(resources=resources, **given))
+        batches.settle(Accepted(token=token, job=token[1:]))
+    append(run.paths.ledger("train-a"), Queued(key=run.tasks["train-a"].key, batch="t7"))
+    if begun:  # the steward, long ago, and it has written nothing to the ledger
+        run.paths.slurm_log_folder.mkdir()
+        log = run.paths.slurm_log_folder / "8_0_log.out"
+        log.touch()
+        os.utime(log, (1e9, 1e9))
     assert re.search(rf"^demo .* {state} ", prints("runs"), re.M)
 
 

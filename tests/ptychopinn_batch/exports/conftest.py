@@ -84,6 +84,7 @@ def build_result(
         mask[bad_pixel] = False
     store = MemoryStore(
         info=SimpleNamespace(
+            measured_with={},
             frames=len(where),
             n=N,
             modes=1,

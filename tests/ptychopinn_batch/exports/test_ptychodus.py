@@ -237,13 +237,18 @@ def test_what_ptychodus_wrote_leaves_with_the_same_numbers(tmp_path, make_result
     index = np.arange(36) * 2 + 100
     first = make_result(zero_m=(1e-3, -2e-3), scan_index=index, bad_pixel=(0, 3))
     folder = exported(first, tmp_path / "ours")
+    told = {"exposure_time_s": 0.25, "mass_attenuation_m2_per_kg": 3.5, "tilt_angle_deg": -1.5}
+    told |= {"tomography_angle_deg": 12.5}
+    with h5py.File(folder / "product.h5", "r+") as file:
+        file.attrs.update(told)
     command = [python, str(EXPORT_ALL), str(folder), str(tmp_path / "theirs")]
     subprocess.run(command, capture_output=True, check=True)
     theirs = tmp_path / "theirs" / "folder"
     store = build_store(read_scan(Scan(path=str(theirs))), tmp_path / "store")
     again = exported(unchanged(store), tmp_path / "again")
     with h5py.File(theirs / "product.h5") as a, h5py.File(again / "product.h5") as b:
-        for name in ("detector_object_distance_m", "photon_energy_eV"):
+        assert {name: a.attrs[name] for name in told} == told
+        for name in ("detector_object_distance_m", "photon_energy_eV", *told):
             assert a.attrs[name] == b.attrs[name]
         for name in ("probe_position_x_m", "probe_position_y_m"):
             np.testing.assert_allclose(a[name][()], b[name][()], rtol=0, atol=1e-15)

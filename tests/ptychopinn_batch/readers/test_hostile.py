@@ -290,6 +290,9 @@ case("folder", "an energy that is text", "attribute photon_energy_eV is no numbe
 case("folder", "detector pixels that are not square", "not square")(
     product("diffraction", attribute("patterns", "detector_pixel_width_m", 55e-6))
 )
+case("folder", "a near field", "near-field scan")(
+    product("product", attribute("/", "far_field", False))
+)
 case("folder", "an object with other pixels", "its pixels are")(
     product("product", attribute("object", "pixel_width_m", 1e-8))
 )

@@ -264,3 +264,13 @@ def test_a_check_that_found_something_is_told_and_one_that_did_not_is_not(tmp_pa
         append(run.ledger(name), Ended(attempt=1, outcome="done", result=result))
     (doubt,) = collect(run).doubts
     assert (doubt.task, doubt.findings[0].reason) == ("check-b", "little light")
+
+
+def test_a_scan_that_was_stopped_is_mended_in_the_spec_not_run_again(tmp_path):
+    run = RunPaths(tmp_path / "runs", "demo")
+    task = a_task("check-a")
+    record_submission(run, plan_run(run, [task]))
+    append(run.ledger(task.id), Started(attempt=1, key=task.key, process=Process.current()))
+    append(run.ledger(task.id), Ended(attempt=1, outcome="failed", cause="Write swap_xy: true"))
+    (failure,) = collect(run).failures
+    assert failure.advice == "Mend the spec as the cause says, and submit it again."

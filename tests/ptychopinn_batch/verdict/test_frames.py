@@ -24,6 +24,18 @@ def test_a_sound_scan_has_no_fault(raw, errors):
     assert found.excess < 1.5
 
 
+def test_pixels_that_the_scan_masks_are_no_news(with_frames, sampled):
+    def spoil(frames):
+        frames[:, 17, 18], frames[:, 1, 30] = 0, 10**6
+
+    bad = np.zeros((32, 32), bool)
+    bad[17, 18] = bad[1, 30] = True
+    scan = with_frames(spoil)
+    told, untold = sampled(scan, bad_pixels=bad), sampled(scan)
+    assert (told.dead | told.hot).sum() == 0
+    assert (untold.dead | untold.hot).sum() == 2
+
+
 def test_dead_and_hot_pixels_are_found_where_they_are(with_frames, errors):
     def spoil(frames):
         frames[:, 17, 18] = 0

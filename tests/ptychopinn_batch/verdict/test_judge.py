@@ -137,7 +137,7 @@ def test_a_sound_scan_is_good_and_says_why():
             "units and pairing",
         ),
         (
-            {"placements__axes": axes(0.09), "placements__fine": {}, "probe__explained": UNFIT},
+            {"placements__axes": axes(0.09), "placements__fine": {}, **UNFIT_POSITIONS},
             "bad",
             "prediction",
             "units, axes",
