@@ -1,8 +1,9 @@
 # Everything a newcomer needs. Each target does all of its own set-up: Python 3.11+ with venv and
-# make are enough. PYTHON, VENV and RUNS may be given: make test VENV=/tmp/venv
+# make are enough. PYTHON, VENV, RUNS and PYTEST may be given: make test VENV=/tmp/venv PYTEST=-x
 PYTHON ?= python3
 VENV ?= .venv
 RUNS ?= runs
+PYTEST ?= -n auto --maxprocesses 8 --dist loadgroup
 BIN = $(VENV)/bin
 
 .PHONY: quickstart test test-cluster check docs bench clean

@@ -33,7 +33,7 @@ def test_wrong_axes_are_named_by_what_mends_them(raw, sampled, wrong, mend):
 @pytest.mark.parametrize("wrong", [0.75, 0.95, 1.1, 1.2])
 def test_a_wrong_distance_is_named_by_the_factor_that_mends_it(raw, sampled, wrong):
     factor, gain = best_scale(placements(sampled(raw, positions=raw.positions * wrong)))
-    assert factor == pytest.approx(1 / wrong, rel=0.015)
+    assert factor == pytest.approx(1 / wrong, rel=0.045)  # three quarters of a step of the search
     assert gain > 2
 
 
