@@ -32,7 +32,7 @@ from quality_bench.methods import DEFAULT, EngineMethod, Method, NetworkMethod, 
 from quality_bench.pictures import Gallery, draw_curves
 from quality_bench.records import Records, Row
 from quality_bench.scenes import Scene, own_scenes, scenes_beside
-from quality_bench.table import table
+from quality_bench.table import brief_table, table
 
 from hpc.errors import UserError
 from hpc.fsio import write_atomic
@@ -101,7 +101,8 @@ def methods_of(texts: Sequence[str] | None, ptychi: Path | None) -> Iterator[Met
 def report(bench: Bench, machine: Provenance, out: Path, overview: Path | None) -> None:
     """Tables to the terminal and everything to files."""
     rows, plan = bench.rows(), bench.plan
-    lines = [*table(rows), *verdicts.summary(rows, plan.pace.label)] if rows else []
+    answers = verdicts.summary(rows, plan.pace.label)
+    lines = [*answers, "", *brief_table(rows), "", *table(rows)] if rows else []
     text = "\n".join(lines) + "\n"
     print("\n" + text)
     versions = {"ptychi": plan.engines.version()} if plan.engines else {}

@@ -57,6 +57,32 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield ""
 
 
+def brief_table(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each scan, a column for each method that saw most of them: R on frames held out,
+    SSIM of amplitude and phase."""
+    scenes = list(dict.fromkeys(row.scene for row in rows))
+    seen = {label: {r.scene for r in rows if r.label == label} for label in _labels(rows)}
+    labels = [label for label, where in seen.items() if 2 * len(where) > len(scenes)]
+    yield "R held out, amplitude SSIM, phase SSIM:"
+    yield ""
+    yield "| scan | " + " | ".join(labels) + " |"
+    yield "|---" * (len(labels) + 1) + "|"
+    for scene in scenes:
+        cells = (_brief([r for r in rows if (r.scene, r.label) == (scene, k)]) for k in labels)
+        yield f"| {scene} | " + " | ".join(cells) + " |"
+
+
+def _labels(rows: Sequence[Row]) -> Sequence[str]:
+    return list(dict.fromkeys(row.label for row in rows))
+
+
+def _brief(same: Sequence[Row]) -> str:
+    """The three figures of one method on one scan."""
+    heads = ("R held out", "amp SSIM", "phase SSIM")
+    columns = [column for head in heads for column in COLUMNS if column.head == head]
+    return " ".join(written(mean(column.get, same), column.form) for column in columns)
+
+
 def _section(rows: Sequence[Row]) -> Iterator[str]:
     first = rows[0]
     yield f"### {first.scene}"
@@ -66,7 +92,7 @@ def _section(rows: Sequence[Row]) -> Iterator[str]:
     columns = [column for column in COLUMNS if any(column.get(row) is not None for row in rows)]
     yield "| method | " + " | ".join(column.head for column in columns) + " | |"
     yield "|---" * (len(columns) + 2) + "|"
-    for label in dict.fromkeys(row.label for row in rows):
+    for label in _labels(rows):
         same = [row for row in rows if row.label == label]
         figures = (written(mean(column.get, same), column.form) for column in columns)
         yield f"| {label} | " + " | ".join(figures) + f" | {flags(same)} |"

@@ -28,7 +28,8 @@ from ptychopinn_batch.region import Region
 
 LEAST_LIGHT = 1e-4  # of the brightest pixel: darker ones are not seen
 DAMPING = 0.02  # of the brightest pixel, added to the light that the update is divided by
-ASTRAY = 1.25  # times the smallest misfit: an object that explains the frames so badly is given up
+ASTRAY = 1.1  # times the smallest misfit: an object that explains the frames so badly is given up
+SETTLED = 1.02  # times the smallest misfit: the last object is no worse, or the best one is taken
 VIEW = 9  # channels of `_view`
 LEAST_POWER = 0.05  # added to |object|^2 where the update is taken relative to it
 FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the root's slope finite
@@ -129,7 +130,7 @@ class Unrolled(Network):
         """The result, after a look at where the last step has led."""
         region, best = state.region, state.best
         last = back_projection(state.object, region, state.fixed.floor, misfit)[1]
-        if best is not None and not last < ASTRAY * best.misfit:
+        if best is not None and not last < SETTLED * best.misfit:
             objects[-1], region = best.object, best.region
             last = torch.full_like(last, best.misfit)
         misfits = [*misfits[1:], last]
