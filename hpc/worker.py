@@ -35,7 +35,7 @@ from hpc.memory import peak_mb
 from hpc.paths import RunPaths
 from hpc.process import Process, this_host
 from hpc.ranks import Ranks
-from hpc.record import explain
+from hpc.record import Record, explain
 from hpc.stopwish import StopWish
 from hpc.task import Task
 
@@ -175,11 +175,18 @@ def _attempt(context: TaskContext, fault_of: FaultOf) -> Ended:
         context.close()
 
 
-def _done(attempt: int, result: dict[str, JsonValue] | None) -> Ended:
+class _Returned(Record):
+    """What an entry point gives back. Ledgers trust their own results to be JSON."""
+
+    result: dict[str, JsonValue] | None
+
+
+def _done(attempt: int, result: object) -> Ended:
     try:
-        return Ended(attempt=attempt, outcome="done", result=result)
+        returned = _Returned.model_validate({"result": result})
     except ValidationError as error:
         raise TypeError(f"the entry point returned what is not JSON: {explain(error)}") from None
+    return Ended(attempt=attempt, outcome="done", result=returned.result)
 
 
 def _stopped(attempt: int, wish: Requeue, fault: Fault | None) -> Ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import secrets
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ from hpc.container import Container, nested, python_inside
 from hpc.errors import UserError
 from hpc.executors.base import python_options
 from hpc.probe import check_container
-from hpc.slurm.detect import detect, run_command
+from hpc.slurm.detect import CONFIG, detect, run_command
 from hpc.slurm.profile import Options, Profile
 from ptychopinn_batch import __version__
 from ptychopinn_batch.checkup.finding import Check, Finding, bad, good, warning
@@ -26,6 +27,7 @@ from ptychopinn_batch.checkup.here import clock, nearest
 
 __all__ = ["checks_of_container", "checks_of_slurm", "node_checks"]
 
+SIGNALS_ALL = "proctrack/linuxproc"  # all other kinds spare what a task has started by itself
 PATIENCE = 300  # seconds for a job of some seconds, waiting included
 
 # Told by the shell of the node, outside of any container.
@@ -53,6 +55,7 @@ def checks_of_slurm(profile: Profile) -> list[Check]:
         ("slurm", _controller),
         ("sacct", _accounting),
         ("MaxArraySize", lambda: _array_size(profile)),
+        *([("signals", lambda: _signals(profile.container))] if profile.container else []),
     ]
 
 
@@ -76,6 +79,17 @@ def _array_size(profile: Profile) -> Finding:
         return good("MaxArraySize", f"{allowed}; the profile uses up to {profile.array_size}")
     what = f"{allowed}, the profile has array_size: {profile.array_size}"
     return bad("MaxArraySize", what, f"Write array_size: {allowed}")
+
+
+def _signals(container: Container | None) -> Finding:
+    """Whether signals to a task spare the process that mounts its image for an ordinary user."""
+    found = re.search(r"^ProctrackType\s*=\s*(\S+)", run_command(CONFIG), re.MULTILINE)
+    kind = found[1] if found else "ProctrackType is not known"
+    if kind != SIGNALS_ALL or (container and "--unsquash" in container.options):
+        return good("signals", kind)
+    what = f"{kind} ends what mounts the image: tasks that are to stop die, and save nothing"
+    mend = "Ask administrators for proctrack/cgroup; or add --unsquash to options"
+    return warning("signals", what, mend)
 
 
 def checks_of_container(container: Container, runs: Path, where: str) -> list[Check]:

@@ -17,7 +17,7 @@ def test_every_scan_has_a_name_of_its_own():
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("photons", {1e3, 1e4, 1e6, 1e9}),
+        ("photons", {1e3, 1e4, 1e6, 1e8, 1e9}),
         ("frame_size", {32, 64, 128, 256}),
         ("modes", {1, 3, 6}),
         ("pattern", {"jittered_grid", "raster", "spiral", "lines"}),

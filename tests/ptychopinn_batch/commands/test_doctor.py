@@ -97,6 +97,19 @@ CONTAINED = Profile.model_validate({"version": 1, "container": {"image": "p.sif"
 INSIDE = 'facts {{"version": "{version}", "time": {time}, "seen": {seen}, "torch": "2", "gpus": 0}}'
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "verdict"),
+    [("cgroup", [], "ok"), ("linuxproc", [], "warning"), ("linuxproc", ["--unsquash"], "ok")],
+)
+def test_where_signals_reach_what_mounts_the_image_there_is_a_warning(
+    alone, kind, options, verdict
+):
+    tool(alone, "scontrol", f"echo 'ProctrackType           = proctrack/{kind}'")
+    container = {"image": "p.sif", "options": options}
+    profile = Profile.model_validate({"version": 1, "container": container})
+    assert dict(cluster.checks_of_slurm(profile))["signals"]().verdict == verdict
+
+
 def told(alone, *lines, profile=CONTAINED):
     """What is wrong by the output of a job, by what it is about."""
     (alone / "said").write_text("\n".join(lines))
