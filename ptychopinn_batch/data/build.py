@@ -25,6 +25,7 @@ from ptychopinn_batch.data.source import Frames, RawScan, block_size, canvas_of
 from ptychopinn_batch.data.store import ARRAYS, FRAMES, SCAN_JSON, ScanInfo, ScanStore, StoredFile
 from ptychopinn_batch.files import sweep, whole_folder
 
+ArrayType = tuple[np.dtype[Any], tuple[int, ...]]
 Beat = Callable[[int, int], None]  # frames done, frames in all; may raise to stop
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -74,15 +75,13 @@ def _fill(raw: RawScan, folder: Path, beat: Beat) -> None:
     arrays.mkdir()
     order = hilbert_order(raw.positions)
     good = None if raw.bad_pixels is None else ~raw.bad_pixels
-    intake = Intake(len(raw.frames), raw.measurement, good, raw.origin)
     dtype = stored_dtype(raw)
-    _write_frames(raw, array_file(arrays, FRAMES), order, dtype, intake, beat)
-    dose = intake.dose()
-    small = _small_arrays(raw, order, good, dose)
-    for name, value in small.items():
+    dose = _write_frames(raw, array_file(arrays, FRAMES), order, dtype, good, beat)
+    types: dict[str, ArrayType] = {FRAMES: (dtype, (len(raw.frames), raw.frames.n, raw.frames.n))}
+    for name, value in _small_arrays(raw, order, good, dose):
         array_file(arrays, name).write_bytes(np.ascontiguousarray(value).data)
-    shape = (len(raw.frames), raw.frames.n, raw.frames.n)
-    _describe(arrays, {FRAMES: (dtype, shape)} | {k: (v.dtype, v.shape) for k, v in small.items()})
+        types[name] = value.dtype, value.shape
+    _describe(arrays, types)
     info = _info(raw, dtype, dose, stored_files(folder))
     (folder / SCAN_JSON).write_text(info.model_dump_json(indent=1))
 
@@ -92,7 +91,7 @@ def array_file(arrays: Path, name: str) -> Path:
     return arrays / f"{name}.memmap"
 
 
-def _describe(arrays: Path, types: dict[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> None:
+def _describe(arrays: Path, types: dict[str, ArrayType]) -> None:
     """Make the files in a folder a memory-mapped TensorDict."""
     tensors = {
         name: MemoryMappedTensor.from_filename(
@@ -120,13 +119,14 @@ def _write_frames(
     path: Path,
     order: NDArray[np.int64],
     dtype: np.dtype[Any],
-    intake: Intake,
+    good: NDArray[np.bool_] | None,
     beat: Beat,
-) -> None:
-    """Each frame to its place, with plain writes.
+) -> Dose:
+    """Each frame to its place, with plain writes; what was measured.
 
     Through a memory map a full disk would kill the process instead of raising an error.
     """
+    intake = Intake(len(raw.frames), raw.measurement, good, raw.origin)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     total, done = len(order), 0
@@ -136,6 +136,7 @@ def _write_frames(
             _write_rows(file.fileno(), place[done : done + len(frames)], frames)
             done += len(frames)
             beat(done, total)
+    return intake.dose()
 
 
 def _write_rows(descriptor: int, rows: NDArray[np.int64], frames: Frames) -> None:
@@ -149,20 +150,18 @@ def _write_rows(descriptor: int, rows: NDArray[np.int64], frames: Frames) -> Non
 
 def _small_arrays(
     raw: RawScan, order: NDArray[np.int64], good: NDArray[np.bool_] | None, dose: Dose
-) -> dict[str, NDArray[Any]]:
-    """Everything but frames. The object's scale follows the probe's: frames stay explained."""
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Everything but frames, one at a time. The object's scale follows the probe's: frames stay
+    explained."""
     scale = probe_scale(raw, dose)
-    arrays: dict[str, NDArray[Any]] = {
-        "positions": raw.positions[order],
-        "scan_index": raw.scan_index[order],
-        "original_row": order,
-        "probe": (raw.probe * scale).astype(np.complex64),
-    }
+    yield "positions", raw.positions[order]
+    yield "scan_index", raw.scan_index[order]
+    yield "original_row", order
+    yield "probe", (raw.probe * scale).astype(np.complex64)
     if good is not None:
-        arrays["mask"] = np.fft.ifftshift(good)
+        yield "mask", np.fft.ifftshift(good)
     if raw.reference is not None:
-        arrays["reference"] = (raw.reference / scale).astype(np.complex64)
-    return arrays
+        yield "reference", (raw.reference / scale).astype(np.complex64)
 
 
 def probe_scale(raw: RawScan, dose: Dose) -> float:

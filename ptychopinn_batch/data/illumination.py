@@ -27,9 +27,10 @@ def brightest(
     1 %).
     """
     n = probe.shape[-1]
-    exact = 2 * positions[:, ::-1]
-    exact -= 2 * (n // 2 + np.array([canvas.y0, canvas.x0]))
-    halves = np.rint(exact, out=exact).astype(np.int32)
+    corner = n // 2 + np.array([canvas.x0, canvas.y0])
+    halves = np.empty((len(positions), 2), np.int32)  # (y, x)
+    for axis in (0, 1):
+        halves[:, 1 - axis] = np.rint(2 * (positions[:, axis] - corner[axis]))
     halves = halves[np.argsort(halves[:, 0], kind="stable")]
     lights = [_moved(probe, place) for place in PLACES]
     return max(float(strip.max()) for strip in _strips(canvas, halves, lights))

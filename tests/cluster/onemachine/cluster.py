@@ -62,7 +62,7 @@ class Cluster:
         return cls(folder, layout)
 
     @property
-    def group(self) -> Path:
+    def group(self) -> str:
         return memory.cluster_group(self.layout.controller_port)
 
     def daemon(self, name: str) -> Daemon:

@@ -30,7 +30,6 @@ SlurmctldDebug=info
 SlurmdDebug=info
 MailProg=/bin/true
 MpiDefault=none
-ProctrackType=proctrack/linuxproc
 {memory}
 SwitchType=switch/none
 # Every cluster counts from elsewhere: were it always 1, a test that names folders
@@ -87,9 +86,17 @@ AccountingStoragePort={layout.database_port}
 AccountingStoragePass={folder.munge_socket}
 AccountingStoreFlags=job_comment"""
 
-CGROUP_MEMORY = "TaskPlugin=task/cgroup\nJobAcctGatherParams=NoOverMemoryKill"
+# As on most sites. A signal then reaches what SLURM has started, not all that runs below it: the
+# process that mounts an image for an ordinary user must not get it.
+CGROUP_MEMORY = """\
+ProctrackType=proctrack/cgroup
+TaskPlugin=task/cgroup
+JobAcctGatherParams=NoOverMemoryKill"""
 # Sample memory instead, and kill a step that is above its limit.
-SAMPLED_MEMORY = "TaskPlugin=task/none\nJobAcctGatherParams=OverMemoryKill"
+SAMPLED_MEMORY = """\
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherParams=OverMemoryKill"""
 
 SLURMDBD_CONF = """\
 AuthType=auth/munge

@@ -1,4 +1,4 @@
-"""Memory cgroups, version 1: made under a folder of the cluster's own, and removed again."""
+"""Cgroups, version 1: made under folders of the cluster's own, and removed again."""
 
 from __future__ import annotations
 
@@ -8,38 +8,42 @@ from pathlib import Path
 
 from onemachine.namespaces import MS_BIND, make_namespaces, mount, works_in_child
 
-HIERARCHY = Path("/sys/fs/cgroup/memory")  # where cgroup v1 is in use
+# Where cgroup v1 is in use: one limits the memory of jobs, one tells which processes are theirs.
+HIERARCHIES = tuple(Path("/sys/fs/cgroup") / name for name in ("memory", "freezer"))
 
 
-def cluster_group(controller_port: int) -> Path:
+def cluster_group(controller_port: int) -> str:
     # The port tells clusters that run side by side apart.
-    return HIERARCHY / f"slurm-test-{controller_port}"
+    return f"slurm-test-{controller_port}"
 
 
-def use_group(group: Path) -> None:
-    """Make a group and show it, in this mount namespace, as the only one.
+def use_group(group: str) -> None:
+    """Make a group in each hierarchy and show it, in this mount namespace, as the only one.
 
     SLURM 22.05 always puts its groups under /slurm_NODENAME; this way they come under the
     cluster's own folder.
     """
-    group.mkdir(parents=True, exist_ok=True)
-    mount(group, HIERARCHY, None, MS_BIND)
+    for hierarchy in HIERARCHIES:
+        (hierarchy / group).mkdir(parents=True, exist_ok=True)
+        mount(hierarchy / group, hierarchy, None, MS_BIND)
 
 
-def usable(group: Path) -> bool:
+def usable(group: str) -> bool:
     def attempt() -> None:
         make_namespaces()
-        use_group(group / "probe")
+        use_group(f"{group}/probe")
 
     try:
-        return (HIERARCHY / "cgroup.procs").exists() and works_in_child(attempt)
+        there = all((hierarchy / "cgroup.procs").exists() for hierarchy in HIERARCHIES)
+        return there and works_in_child(attempt)
     finally:
         remove_groups(group)
 
 
-def remove_groups(group: Path) -> bool:
+def remove_groups(group: str) -> bool:
     """Whether nothing is left; groups with a live process in them stay."""
-    for folder, _, _ in os.walk(group, topdown=False):
+    tops = [hierarchy / group for hierarchy in HIERARCHIES]
+    for folder in (path for top in tops for path, _, _ in os.walk(top, topdown=False)):
         with contextlib.suppress(OSError):
             Path(folder).rmdir()
-    return not group.exists()
+    return not any(top.exists() for top in tops)

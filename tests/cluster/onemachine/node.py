@@ -25,7 +25,7 @@ def run_node(folder: Folder, layout: Layout, name: str) -> int:
         return supervise(name)
     namespaces.make_namespaces()
     if layout.cgroups:
-        memory.use_group(memory.cluster_group(layout.controller_port) / name)
+        memory.use_group(f"{memory.cluster_group(layout.controller_port)}/{name}")
     child = os.fork()
     if child:
         return follow(child)
