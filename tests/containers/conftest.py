@@ -29,6 +29,13 @@ def pytest_configure(config):
     config.pluginmanager.import_plugin("cluster_fixtures")
 
 
+def pytest_collection_modifyitems(items):
+    """All in one process where there are several: the image is built once."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("containers"))
+
+
 @pytest.fixture(scope="session")
 def image() -> Iterator[Path]:
     """The image, by the one command that everybody uses."""
