@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.special import xlogy
 
 from ptychopinn_batch import physics
 from ptychopinn_batch.region import Region
@@ -37,8 +36,9 @@ def poisson(model: Tensor, measured: Tensor) -> Tensor:
     Models, 2.3).
     """
     rate, counts = model.square(), measured.square()
-    deviance: Tensor = rate - counts + xlogy(counts, counts / rate.clamp(min=1e-12))
-    return deviance.sum()
+    # Where nothing was counted the logarithm has no weight, but its derivative would be 0 / 0.
+    ratio = torch.where(counts > 0, counts / rate.clamp(min=1e-12), 1.0)
+    return (rate - counts + counts * ratio.log()).sum()
 
 
 MISFITS: dict[str, Misfit] = {"amplitude": amplitude, "poisson": poisson, "mae": mae}

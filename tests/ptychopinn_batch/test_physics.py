@@ -126,6 +126,16 @@ def test_misfits_do_not_depend_on_a_global_phase():
     assert float(object_error(turned, region.truth, region.illumination)) < 1e-6
 
 
+@pytest.mark.parametrize("name", MISFITS)
+def test_pixels_without_counts_leave_gradients_finite(name):
+    region = clean_region(4, dose=30.0)
+    assert (region.amplitudes == 0).any()
+    obj = torch.ones(region.shape, dtype=torch.complex64, requires_grad=True)
+    data_misfit(obj, region, MISFITS[name]).backward()
+    assert obj.grad.isfinite().all()
+    assert obj.grad.abs().max() > 0
+
+
 def test_bad_pixels_change_nothing():
     region = clean_region(4, dose=1e5)
     good = torch.rand(region.n, region.n, generator=torch.Generator().manual_seed(0)) > 0.1
