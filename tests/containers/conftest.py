@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -29,36 +30,50 @@ def pytest_configure(config):
     config.pluginmanager.import_plugin("cluster_fixtures")
 
 
-def pytest_collection_modifyitems(items):
-    """All in one process where there are several: the image is built once."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("containers"))
+# Processes that test together have the same parent, and one image.
+TOGETHER = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+SHARED = Path(tempfile.gettempdir()) / f"ptychopinn-image-{TOGETHER}"
 
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[Path]:
-    """The image, by the one command that everybody uses."""
+    """The image, built by whoever needs it first; the last who used it takes it away."""
     given = os.environ.get(IMAGE)
     skip_or_fail(missing(["apptainer"] if given else ["apptainer", "debootstrap"]))
     if given:
         yield Path(given)
         return
-    with tempfile.TemporaryDirectory(prefix="ptychopinn-image-") as folder:
-        Path(folder).chmod(0o755)
-        path = Path(folder) / "image.sif"
-        # Where pip has found a torch for CPUs for these tests, it finds it once more.
-        where = ("--torch-index", "none") if metadata.version("torch").endswith("+cpu") else ()
-        command = (ROOT / "containers" / "build", *where, "--compression", "3")
-        done = subprocess.run(
-            [*command, path],
-            env={**os.environ, "PYTHON": sys.executable},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        yield path
+    path, user, lock = (
+        SHARED / "image.sif",
+        SHARED / f"user-{os.getpid()}",
+        FileLock(f"{SHARED}.lock"),
+    )
+    with lock:
+        SHARED.mkdir(mode=0o755, exist_ok=True)
+        if not path.exists():
+            build(path)
+        user.touch()
+    yield path
+    with lock:
+        user.unlink()
+        if not list(SHARED.glob("user-*")):
+            shutil.rmtree(SHARED)
+            Path(lock.lock_file).unlink()
+
+
+def build(path: Path) -> None:
+    """By the one command that everybody uses."""
+    # Where pip has found a torch for CPUs for these tests, it finds it once more.
+    where = ("--torch-index", "none") if metadata.version("torch").endswith("+cpu") else ()
+    command = (ROOT / "containers" / "build", *where, "--compression", "3", path)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 @pytest.fixture(scope="session")
