@@ -11,7 +11,7 @@ from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
-from ptychopinn_batch.networks.unrolled import ASTRAY, DAMPING, Unrolled
+from ptychopinn_batch.networks.unrolled import DAMPING, SETTLED, Unrolled
 from ptychopinn_batch.simulate.regions import simulated_region
 
 SMALL = UnrolledSettings(width=8, hidden=2, depth=2)
@@ -139,9 +139,9 @@ def test_the_guard_does_nothing_where_all_goes_well():
 def test_a_last_step_that_leads_astray_is_taken_back():
     region = simulated_region(2)
     with torch.inference_mode():
-        led = wild().train()(region, steps=3).misfits
-        guarded = wild().eval()(region, steps=3)
+        led = wild().train()(region, steps=2).misfits
+        guarded = wild().eval()(region, steps=2)
         best = wild().eval()(region, steps=1)
-    assert led[2] > ASTRAY * led[:2].min(), "else there is nothing to take back"
+    assert led[1] > SETTLED * led[0], "else there is nothing to take back"
     assert torch.equal(guarded.object, best.object)
     torch.testing.assert_close(guarded.misfits[-1], best.misfits[0])
