@@ -113,7 +113,7 @@ class ObjectStore:
         for name, value in values.items():
             if value.shape != window.shape:
                 raise ValueError(f"{name} is {value.shape}, the tile {window.shape}")
-        tile_record(self.folder, number).unlink(missing_ok=True)
+        self._clear(number)
         # Tiles that nobody saw have files too: a missing one is always a fault.
         with zarr.config.set({"array.write_empty_chunks": True}):
             group = zarr.open_group(self.folder, mode="r+")
@@ -166,6 +166,17 @@ class ObjectStore:
         """The files of a tile, as the default chunk keys of zarr v3 name them."""
         row, column = divmod(number, self.header.canvas.tile_counts(self.header.tile)[1])
         return (self.folder / name / "c" / str(row) / str(column) for name in _ARRAYS)
+
+    def _clear(self, number: int) -> None:
+        """Take away what there is of a tile, and what a killed writer has left of it.
+
+        zarr reads a shard before it writes it: a torn one could never be written again.
+        """
+        tile_record(self.folder, number).unlink(missing_ok=True)
+        for shard in self._shards(number):
+            shard.unlink(missing_ok=True)
+            for left_over in shard.parent.glob(f"{shard.name}.*.partial"):
+                left_over.unlink()
 
     def _complete(self, number: int) -> None:
         for path in self._shards(number):

@@ -16,12 +16,6 @@ from tests.faults.place import Place
 SOMEWHERE = (0.02, 0.13, 0.29, 0.46, 0.62, 0.77, 0.93)
 
 
-SOMETIMES = pytest.mark.xfail(
-    strict=False,
-    reason="seen once in CI: after a torn file the next submit failed two tasks; not yet found out",
-)
-
-
 @pytest.mark.parametrize("part", SOMEWHERE)
 def test_a_process_killed_anywhere_loses_nothing(survives, part):
     survives(kill, part)
@@ -32,7 +26,7 @@ def test_a_machine_that_dies_as_a_whole_loses_nothing(survives, part):
     survives(kill, part, lasting=True)
 
 
-@pytest.mark.parametrize("part", [0.08, 0.35, pytest.param(0.7, marks=SOMETIMES)])
+@pytest.mark.parametrize("part", [0.08, 0.35, 0.7])
 def test_half_of_what_was_written_last_is_as_good_as_nothing(survives, part):
     survives(tear, part)
 

@@ -175,6 +175,21 @@ def test_a_tile_killed_between_shard_and_record_is_written_again(tmp_path):
     np.testing.assert_array_equal(store.read().weight, parts[1])
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_a_torn_shard_is_written_again(tmp_path, number):
+    parts, store = whole_object(), store_at(tmp_path)
+    write_all(store, parts)
+    row, column = divmod(number, CANVAS.tile_counts(64)[1])
+    for name in ("object", "weight", "seen"):
+        shard = store.folder / name / "c" / str(row) / str(column)
+        os.truncate(shard, shard.stat().st_size // 2)
+        shard.with_name(f"{shard.name}.0123.partial").touch()
+    assert store.missing() == (number,)
+    write_all(store, parts, numbers={number})
+    np.testing.assert_array_equal(store.read().weight, parts[1])
+    assert not list(store.folder.rglob("*.partial"))
+
+
 def write_some(folder, numbers):
     write_all(store_at(folder), whole_object(), numbers)
 
