@@ -106,10 +106,20 @@ def lit_diameter(probe: NDArray[np.complexfloating]) -> float:
     return 2 * max(radius90(np.sqrt(light).astype(np.complex128)), 0.5)
 
 
+def step_between(positions: Positions, neighbour: int = 4) -> float:
+    """Median distance of the so-manyth nearest neighbours of positions (K, 2), K > 1.
+
+    On a grid the fourth are a step away. Those of the nearest would follow jitter, repeated
+    positions and the speed along the lines of a fly scan.
+    """
+    some = positions[:: -(-len(positions) // NEIGHBOURS_LOOKED_AT)]
+    rank = min(neighbour, len(positions) - 1) + 1  # the first is the position itself
+    return float(np.median(cKDTree(positions).query(some, k=[rank])[0]))
+
+
 def check_overlap(positions: Positions, diameter: float, where: str, mend: str) -> None:
     """Most frames must see something of what their nearest neighbour sees."""
-    some = positions[:: -(-len(positions) // NEIGHBOURS_LOOKED_AT)]
-    distance = float(np.median(cKDTree(positions).query(some, k=[2])[0]))
+    distance = step_between(positions, neighbour=1)
     if distance >= diameter:
         what = (
             f"frames do not overlap: neighbours are {distance:.3g} pixels apart (median), the "

@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.checks import NEIGHBOURS_LOOKED_AT, check_probe, lit_diameter
+from ptychopinn_batch.data.checks import check_probe, lit_diameter, step_between
 from ptychopinn_batch.data.intake import Dose, Intake
 from ptychopinn_batch.data.source import PLANCK_LIGHT, Geometry, block_size, canvas_of
 from ptychopinn_batch.inspection.area import lit_area
@@ -104,8 +103,7 @@ class _Look:
     def step(self) -> float | None:
         if self.xy is None:
             return None
-        some = self.xy[:: -(-len(self.xy) // NEIGHBOURS_LOOKED_AT)]
-        return float(np.median(cKDTree(self.xy).query(some, k=[2])[0]))
+        return step_between(self.xy)
 
     @cached_property
     def lit_pixels(self) -> float | None:
