@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUNS ?= runs
-PYTEST ?= -n auto --maxprocesses 8 --dist loadfile
+PYTEST ?= -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 BIN = $(VENV)/bin
 
 .PHONY: quickstart test test-cluster check docs bench clean

@@ -109,7 +109,7 @@ def probe(
         return Seen.model_validate_json(said.strip().splitlines()[-1])
     except (IndexError, ValidationError):
         what = f"the image {container.image} gives a strange answer: {said[-200:]!r}"
-        raise UserError(what, where=where, mend="Is it one of containers/build?") from None
+        raise UserError(what, where=where, mend="Name one that containers/build made") from None
 
 
 def _output(command: Sequence[str], where: str) -> str:

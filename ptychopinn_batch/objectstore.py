@@ -25,7 +25,7 @@ from hpc.lease import Lease
 from hpc.record import Record, explain
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.files import sweep, sync, whole_folder
-from ptychopinn_batch.results import tile_record, tile_records
+from ptychopinn_batch.results.paths import tile_record, tile_records
 
 Complex: TypeAlias = NDArray[np.complex64]
 Light: TypeAlias = NDArray[np.float32]
@@ -236,7 +236,7 @@ def _read_header(folder: Path) -> ArrayHeader:
         return ArrayHeader.model_validate(own, strict=False)
     except ValidationError as error:
         what = f"this is no object array of ours ({explain(error)})"
-        raise StateError(what, where=str(folder)) from error
+        raise StateError(what, where=str(folder), mend=AGAIN) from error
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:

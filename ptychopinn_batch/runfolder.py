@@ -14,7 +14,7 @@ from hpc.errors import StateError, UserError
 from hpc.fsio import write_atomic
 from hpc.paths import RunPaths
 from ptychopinn_batch.jobspec import JobSpec
-from ptychopinn_batch.specfile import LoadedSpec
+from ptychopinn_batch.speclang.file import LoadedSpec
 
 __all__ = ["check_folder", "write_spec"]
 

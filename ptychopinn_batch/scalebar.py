@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ptychopinn_batch.quantities import length
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_bar", "metres", "nice_length"]
+__all__ = ["draw_bar", "nice_length"]
 
 
 def draw_bar(axes: Axes, shape: tuple[int, int], pixel_size_m: float | None) -> None:
@@ -21,24 +23,16 @@ def draw_bar(axes: Axes, shape: tuple[int, int], pixel_size_m: float | None) -> 
     axes.set_xticks([])
     axes.set_yticks([])
     height, width = shape
-    length = nice_length(0.25 * width * pixel_size_m)
+    shown = nice_length(0.25 * width * pixel_size_m)
     left, bottom = 0.04 * width, 0.95 * height
-    ends = [left, left + length / pixel_size_m]
+    ends = [left, left + shown / pixel_size_m]
     axes.plot(ends, [bottom, bottom], color="white", linewidth=5)
     axes.plot(ends, [bottom, bottom], color="black", linewidth=2)
     box = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 2}
-    axes.text(left, bottom - 0.03 * height, metres(length), color="black", bbox=box)
+    axes.text(left, bottom - 0.03 * height, length(shown), color="black", bbox=box)
 
 
 def nice_length(longest: float) -> float:
     """The largest of 1, 2 or 5 times a power of ten that is not longer."""
     power = 10.0 ** np.floor(np.log10(longest))
     return float(max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9)))
-
-
-def metres(length: float) -> str:
-    """A length with its unit, such as 2 µm."""
-    for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if length >= factor * (1 - 1e-9):
-            return f"{length / factor:.0f} {unit}"
-    return f"{length / 1e-12:.0f} pm"

@@ -1,4 +1,7 @@
-"""Which section of `resources` in a job spec the tasks of a stage go by: its own, but for these."""
+"""Which section of `resources` in a job spec the tasks of a stage go by: its own, but for these.
+
+Apart from the spec's models, which `status` has no need to load.
+"""
 
 from __future__ import annotations
 

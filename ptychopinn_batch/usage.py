@@ -32,18 +32,13 @@ class Usage(Record):
 def usage_of(run: RunPaths, task: Task, own_seconds: float) -> Usage:
     """What this task and all that it needed took; `own_seconds` is what it took so far."""
     seconds = {task.stage: own_seconds}
-    peaks = [peak_rss_mb()]
+    peaks = [peak_mb()]
     for needed in _needed(run, task):
         state = read_state(run, needed.id)
         if state.status == "done" and state.seconds is not None:
             seconds[needed.stage] = seconds.get(needed.stage, 0.0) + state.seconds
         peaks += _peak(state)
     return Usage(seconds=seconds, peak_rss_mb=max(peaks))
-
-
-def peak_rss_mb() -> float:
-    """Largest resident memory of this process so far, in MB (10^6 bytes)."""
-    return peak_mb()
 
 
 def _needed(run: RunPaths, task: Task) -> Iterator[Task]:

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from hpc.paths import RunPaths
 from hpc.settings import Settings
-from hpc.slurm.arrays import arrays_of
 from hpc.slurm.script import steward_script, task_script
-from hpc.slurm.wave import STEWARD_RESOURCES, shape_of
+from hpc.slurm.wave import STEWARD_RESOURCES, arrays_for
 from hpc.task import Task
 
 __all__ = ["preview"]
@@ -24,13 +23,7 @@ def preview(
     `tasks` are those to be handed over, every need before its task; `under_way` those that SLURM
     has already.
     """
-    arrays = arrays_of(
-        tasks,
-        lambda task: shape_of(run, task, settings),
-        size=settings.profile.array_size,
-        limits=settings.stage_limits,
-        under_way=under_way,
-    )
+    arrays = arrays_for(run, tasks, settings, under_way)
     for array in arrays:
         yield task_script(
             run,

@@ -23,7 +23,7 @@ from hpc.slurm.client import Slurm, SlurmError
 from hpc.slurm.script import job_name, steward_script, task_script
 from hpc.task import Task
 
-__all__ = ["STEWARD_RESOURCES", "Again", "Wave", "send", "shape_of"]
+__all__ = ["STEWARD_RESOURCES", "Again", "Wave", "arrays_for", "send"]
 
 STEWARD_RESOURCES = Resources(time=timedelta(minutes=30), mem_gb=1.0, cpus=1, gpus=0)
 MANY = 50  # tasks of an earlier array that are waited for one by one; beyond, for all of it
@@ -67,13 +67,7 @@ def send(
     """
     sender = _Sender(run, settings, slurm, read_batches(run), again or {})
     tasks, later = _as_many_as_fit(tasks, settings, live)
-    arrays = arrays_of(
-        tasks,
-        lambda task: shape_of(run, task, settings),
-        size=settings.profile.array_size,
-        limits=settings.stage_limits,
-        under_way=under_way,
-    )
+    arrays = arrays_for(run, tasks, settings, under_way)
     wave = Wave(left=later)
     tokens: list[str] = []
     for number, array in enumerate(arrays):
@@ -85,7 +79,20 @@ def send(
     return wave
 
 
-def shape_of(run: RunPaths, task: Task, settings: Settings) -> Shape:
+def arrays_for(
+    run: RunPaths, tasks: Sequence[Task], settings: Settings, under_way: Iterable[str]
+) -> list[Array]:
+    """The arrays that tasks are handed over in, each of tasks that get the same."""
+    return arrays_of(
+        tasks,
+        lambda task: _shape_of(run, task, settings),
+        size=settings.profile.array_size,
+        limits=settings.stage_limits,
+        under_way=under_way,
+    )
+
+
+def _shape_of(run: RunPaths, task: Task, settings: Settings) -> Shape:
     """What a task gets by what its earlier attempts came to."""
     entries = read_entries(run.ledger(task.id))
     ceiling = settings.profile.limits(task.stage)

@@ -59,7 +59,7 @@ def _export_result(
 ) -> tuple[Path, ...]:
     """Write these exports into a folder and leave all else in it; returns the files."""
     from ptychopinn_batch.exports.write import write_export
-    from ptychopinn_batch.results import ResultPaths
+    from ptychopinn_batch.results.paths import ResultPaths
 
     folder.mkdir(parents=True, exist_ok=True)
     paths = ResultPaths(folder)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpc.memory import peak_mb
 from ptychopinn_batch.api.progress import Progress, silent
 from ptychopinn_batch.api.scan import LoadedScan
-from ptychopinn_batch.api.spec import Begin, ModelLike, spec_of, written
-from ptychopinn_batch.facts import check_scan
+from ptychopinn_batch.api.spec import Begin, ModelLike
+from ptychopinn_batch.inputs.facts import check_scan
 from ptychopinn_batch.jobspec import Infer, Tiled
 from ptychopinn_batch.tiling import tiled
 from ptychopinn_batch.training.curves import Points
@@ -73,8 +74,7 @@ def reconstruct(
     from ptychopinn_batch.inference import best_device
 
     begin = Begin.of(model, runs)
-    sections = {"seed": seed, "scans": [written(scan.source)], "infer": keys}
-    spec, _ = spec_of("reconstruct", {**sections, "model": begin.section})
+    spec = begin.spec("reconstruct", seed, [scan.source], infer=keys)
     check_scan(spec, spec.scans[0], scan.facts)
     network, started = begin.network(spec).to(best_device()).eval(), time.perf_counter()
     infer = _tiled(spec.infer, scan.info)
@@ -130,14 +130,15 @@ def _judged(result: Result, network: Network, infer: Infer, seconds: float) -> M
     from ptychopinn_batch.inference import device_of, held_out_residual
     from ptychopinn_batch.metrics import finite
     from ptychopinn_batch.residual import residuals
-    from ptychopinn_batch.stages.finalize import metrics_of
-    from ptychopinn_batch.usage import Usage, peak_rss_mb
+    from ptychopinn_batch.results.measuring import metrics_of
+    from ptychopinn_batch.usage import Usage
 
     store, canvas = result.store, result.canvas
     measured = residuals(store, result.filled, canvas, device=device_of(network))
     held_out = held_out_residual(network, store, canvas, infer, HELD_OUT)
-    usage = Usage(seconds={"infer": seconds}, peak_rss_mb=peak_rss_mb())
-    return metrics_of(result, measured, finite(held_out), usage)
+    usage = Usage(seconds={"infer": seconds}, peak_rss_mb=peak_mb())
+    steps = infer.steps if network.iterates else None
+    return metrics_of(result, measured, finite(held_out), usage, steps)
 
 
 def _with_residual(result: Result, metrics: Metrics) -> Result:

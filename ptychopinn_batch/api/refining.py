@@ -9,7 +9,7 @@ from typing import Any
 from hpc.paths import RunPaths
 from ptychopinn_batch.api.progress import Progress, silent
 from ptychopinn_batch.api.scan import LoadedScan, check_as_loaded
-from ptychopinn_batch.api.spec import NAME, Begin, ModelLike, refinement_of, spec_of, written
+from ptychopinn_batch.api.spec import NAME, Begin, ModelLike, refinement_of
 
 
 def refine(
@@ -32,8 +32,7 @@ def refine(
 
     check_as_loaded(scan, "refine")
     begin = Begin.of(model, runs)
-    sections = {"seed": seed, "scans": [written(scan.source)], "refine": keys}
-    spec, _ = spec_of("refine", {**sections, "model": begin.section})
+    spec = begin.spec("refine", seed, [scan.source], refine=keys)
     params, folder = refinement_of(spec, scan.facts, begin, RunPaths(Path(runs), NAME))
     store = whole_store(folder)
     if store is None:

@@ -10,7 +10,7 @@ from hpc.errors import UserError
 from hpc.paths import RunPaths
 from ptychopinn_batch.api.progress import Progress, silent
 from ptychopinn_batch.api.spec import NAME, scan_of
-from ptychopinn_batch.facts import ScanFacts
+from ptychopinn_batch.inputs.facts import ScanFacts
 from ptychopinn_batch.jobspec import Scan
 
 if TYPE_CHECKING:

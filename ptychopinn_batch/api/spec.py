@@ -17,16 +17,16 @@ from pydantic import JsonValue
 from hpc.errors import UserError
 from hpc.paths import RunPaths
 from hpc.task import Task, content_key
-from ptychopinn_batch.facts import Facts, Package, ScanFacts
-from ptychopinn_batch.gather import gather
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.inputs.gather import gather
+from ptychopinn_batch.inputs.known import Inputs
 from ptychopinn_batch.jobspec import JobSpec, Scan, Train
 from ptychopinn_batch.package import LoadedModel, Registry, load_model
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.speclang.document import Document, Origin
 from ptychopinn_batch.speclang.sources import resolved
+from ptychopinn_batch.speclang.variants import ONLY_VARIANT, Variant
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, RefineParams, TrainParams
-from ptychopinn_batch.sweep import ONLY_VARIANT, Variant
 
 if TYPE_CHECKING:
     from ptychopinn_batch.networks.base import Network
@@ -84,6 +84,12 @@ class Begin:
         for name, value in sorted(self.loaded.network.state_dict().items()):
             found.update(name.encode() + value.detach().cpu().numpy().tobytes())
         return found.hexdigest()
+
+    def spec(self, verb: str, seed: int, scans: Sequence[Scan], **sections: Any) -> JobSpec:
+        """What a verb says of these scans, as a job spec; UserError names the verb and the key."""
+        written = [scan.model_dump(mode="json", exclude_defaults=True) for scan in scans]
+        known = {"seed": seed, "scans": written, **sections, "model": self.section}
+        return spec_of(verb, known)[0]
 
     def network(self, spec: JobSpec) -> Network:
         """A network of its own: what is trained or moved is not that of the caller."""
@@ -145,11 +151,6 @@ def refinement_of(
     weights = begin.weights
     key = task.key if weights is None else content_key([task.key, weights])
     return RefineParams.of(task), run.store(key)
-
-
-def written(scan: Scan) -> dict[str, JsonValue]:
-    """A scan as it is written in a spec."""
-    return scan.model_dump(mode="json", exclude_defaults=True)
 
 
 def _variant(spec: JobSpec) -> Variant:

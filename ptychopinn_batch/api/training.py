@@ -12,7 +12,7 @@ from typing import Any
 from hpc.paths import RunPaths
 from ptychopinn_batch.api.progress import Progress, silent
 from ptychopinn_batch.api.scan import LoadedScan, check_as_loaded
-from ptychopinn_batch.api.spec import NAME, Begin, ModelLike, spec_of, training_of, written
+from ptychopinn_batch.api.spec import NAME, Begin, ModelLike, training_of
 from ptychopinn_batch.package import LoadedModel, load_package
 from ptychopinn_batch.training.curves import curve
 from ptychopinn_batch.training.paths import TrainingPaths
@@ -42,8 +42,7 @@ def train(
     for scan in scans:
         check_as_loaded(scan, "train")
     begin = Begin.of(model, runs)
-    sections = {"seed": seed, "scans": [written(scan.source) for scan in scans], "train": keys}
-    spec, _ = spec_of("train", {**sections, "model": begin.section})
+    spec = begin.spec("train", seed, [scan.source for scan in scans], train=keys)
     facts, run = [scan.facts for scan in scans], RunPaths(Path(runs), NAME)
     planned = training_of(spec, facts, begin.packages, run)
     with _kept(folder, planned.key) as place:

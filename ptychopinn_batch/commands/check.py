@@ -55,8 +55,8 @@ def check(file: Path, sets: tuple[str, ...], as_json: bool) -> int:
 
 def _scans(file: Path, sets: tuple[str, ...]) -> tuple[Scan, ...]:
     """The scan in a file, or all of a spec, each once."""
-    from ptychopinn_batch.specfile import load_spec
-    from ptychopinn_batch.sweep import expand
+    from ptychopinn_batch.speclang.file import load_spec
+    from ptychopinn_batch.speclang.variants import expand
 
     if file.suffix.lower() not in SPECS:
         return (scan_of(file, sets),)
@@ -95,6 +95,10 @@ def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
         size = halves.resolution_m
         metres = "" if size is None else f", a half period of {size * 1e9:.3g} nm"
         yield "two halves", f"agree up to {halves.limit:.2f} of Nyquist{metres}"
+    if evidence.settling is not None:
+        left = evidence.settling.left
+        found = ", ".join(f"{residual:.4f} after {steps}" for steps, residual in left.items())
+        yield "steps", f"{evidence.settling.enough} are enough (left out: R = {found})"
     shifts, probe = evidence.positions, evidence.probe
     yield "positions", f"shifts of {shifts.shift_rms:.2f} px r.m.s. {_gain(shifts.explained.share)}"
     yield "probe", f"a change of {probe.change:.0%} {_gain(probe.explained.share)}"

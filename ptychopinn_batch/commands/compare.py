@@ -19,10 +19,10 @@ from ptychopinn_batch.commands.resulttarget import find_results
 from ptychopinn_batch.commands.settings import Setting, differing, settings_of
 from ptychopinn_batch.commands.sidetext import figures_text, settings_text
 from ptychopinn_batch.commands.text import shown_path
-from ptychopinn_batch.runresults import RunResult
+from ptychopinn_batch.results.run import RunResult
 
 if TYPE_CHECKING:
-    from ptychopinn_batch.sidebyside import Pair, View
+    from ptychopinn_batch.results.sidebyside import Pair, View
 
 __all__ = ["compare"]
 
@@ -98,7 +98,7 @@ def _drawn(pairing: Pairing, *, needed: bool) -> Pair | None:
 
     UserError where they are needed.
     """
-    from ptychopinn_batch.sidebyside import side_by_side
+    from ptychopinn_batch.results.sidebyside import side_by_side
 
     if len(pairing.pairs) != 1:
         if needed:
@@ -116,13 +116,14 @@ def _drawn(pairing: Pairing, *, needed: bool) -> Pair | None:
 
 def _not_one(pairing: Pairing) -> UserError:
     known = ", ".join(pair.name for pair in pairing.pairs[:3])
-    mend = f"Name one as RUN/VARIANT/SCAN; there are {known}" if known else None
+    there = f"there are {known}" if known else "these runs have none in common"
+    mend = f"Name one as RUN/VARIANT/SCAN; {there}"
     what = f"pictures are of one pair of results, and these are {len(pairing.pairs)}"
     return UserError(what, where="--output", mend=mend)
 
 
 def _write(pair: Pair, of: Paired, output: Path) -> None:
-    from ptychopinn_batch.sidebyside import write_pair
+    from ptychopinn_batch.results.sidebyside import write_pair
 
     write_pair(pair, f"{of.a.name} and {of.b.name}", output)
 
@@ -139,7 +140,7 @@ def _tell_of_pictures(pair: Pair | None, pairing: Pairing, output: Path | None) 
 def _show(pair: Pair) -> None:
     """How alike the objects are, and the pictures where the terminal can show them."""
     from ptychopinn_batch.commands.screen import show_pictures, terminal
-    from ptychopinn_batch.sidebyside import coloured
+    from ptychopinn_batch.results.sidebyside import coloured
 
     if pair.note:
         click.echo(f"objects {pair.note}")

@@ -52,7 +52,8 @@ def convert(file: Path, out: Path, name: str | None, sets: tuple[str, ...], forc
 def _refuse_in_folder(target: Path, force: bool) -> None:
     """A file of a folder that will be made where it is not there yet."""
     if target.parent.exists() and not target.parent.is_dir():
-        raise UserError("this is a file, not a folder", where=str(target.parent))
+        mend = "Choose another name"
+        raise UserError("this is a file, not a folder", where=str(target.parent), mend=mend)
     if target.exists():
         refuse_existing(target, force)
 

@@ -14,7 +14,7 @@ from ptychopinn_batch.checkup.cluster import checks_of_container, checks_of_slur
 from ptychopinn_batch.checkup.finding import Finding, bad, carried_out
 from ptychopinn_batch.checkup.here import checks_here
 from ptychopinn_batch.cli import Exit
-from ptychopinn_batch.clusterfile import find_cluster, no_cluster, read_pinned
+from ptychopinn_batch.cluster.file import find_cluster, no_cluster, read_pinned
 from ptychopinn_batch.commands.options import runs_option
 
 SIGNS = {"ok": "ok     ", "warning": "warning", "bad": "BAD    "}

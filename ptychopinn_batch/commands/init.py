@@ -19,7 +19,7 @@ def init(file: Path, scan: str | None, force: bool) -> None:
 
     Example: ptychopinn-batch init sample.yaml --scan data/sample.npz
     """
-    from ptychopinn_batch.template import init_spec_text
+    from ptychopinn_batch.speclang.template import init_spec_text
 
     refuse_existing(file, force)
     write_atomic(file, init_spec_text(file.stem, scan))

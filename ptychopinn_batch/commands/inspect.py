@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ptychopinn_batch.commands.scanoptions import scan_of, sets_option
+from ptychopinn_batch.quantities import length
 
 if TYPE_CHECKING:
     from ptychopinn_batch.inspection import Inspection
@@ -105,9 +106,4 @@ def _sampling(found: Inspection) -> str:
 
 
 def _length(metres: float | None) -> str:
-    if metres is None:
-        return ""
-    for factor, unit in ((1.0, "m"), (1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if metres >= factor:
-            return f"{metres / factor:.4g} {unit}"
-    return f"{metres / 1e-12:.4g} pm"
+    return "" if metres is None else length(metres, digits=4)

@@ -13,18 +13,18 @@ from hpc.paths import RunPaths
 from hpc.settings import Settings
 from hpc.slurm.profile import Profile
 from hpc.task import Task
-from ptychopinn_batch.clusterfile import check_limits, find_cluster, no_cluster, read_pinned
+from ptychopinn_batch.cluster.file import check_limits, find_cluster, no_cluster, read_pinned
 from ptychopinn_batch.commands.options import runs_option
 from ptychopinn_batch.commands.text import shown_path
-from ptychopinn_batch.gather import gather
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs.gather import gather
+from ptychopinn_batch.inputs.known import Inputs
 from ptychopinn_batch.package import Registry
 from ptychopinn_batch.pipeline import build_tasks
 from ptychopinn_batch.runfolder import check_folder
 from ptychopinn_batch.sections import SHARED
-from ptychopinn_batch.specfile import LoadedSpec, load_spec, read_text
 from ptychopinn_batch.speclang.document import Document
-from ptychopinn_batch.sweep import Variant, expand
+from ptychopinn_batch.speclang.file import LoadedSpec, load_spec, read_text
+from ptychopinn_batch.speclang.variants import Variant, expand
 
 __all__ = ["Cluster", "Job", "executor_option", "read_job", "spec_options"]
 
@@ -60,7 +60,8 @@ class Job:
         for variant in self.variants:
             for stage, wanted in variant.spec.resources:
                 limits[stage] = max(limits.get(stage, 0), wanted.array_parallelism)
-        return {**limits, **{stage: limits[section] for stage, section in SHARED.items()}}
+        shared = {stage: limits[section] for stage, section in SHARED.items()}
+        return {**limits, **shared}
 
     def settings(self) -> Settings:
         """What is kept with the run for those who go on with it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ptychopinn_batch.runresults import RunResult
+from ptychopinn_batch.results.run import RunResult
 
 __all__ = ["Paired", "Pairing", "pair_up"]
 

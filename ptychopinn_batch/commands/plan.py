@@ -14,7 +14,7 @@ from hpc.resources import Resources, format_duration
 from hpc.submission import plan_run
 from ptychopinn_batch.commands.job import Job, executor_option, read_job, spec_options
 from ptychopinn_batch.commands.text import columns, duration, plural
-from ptychopinn_batch.estimate import START, Cost, expected_cost, total_cost
+from ptychopinn_batch.pipeline.estimate import START, Cost, expected_cost, total_cost
 
 HEAD = ("task", "action", "cpus", "gpus", "memory", "limit", "expected", "writes", "reason")
 COST_HEAD = ("cost", "node-hours", "CPU-hours", "GPU-hours")

@@ -11,7 +11,7 @@ from hpc.errors import UserError
 from hpc.fsio import write_atomic
 from hpc.slurm.detect import Detected, run_command
 from hpc.slurm.detect import detect as detect_cluster
-from ptychopinn_batch.clusterfile import (
+from ptychopinn_batch.cluster.file import (
     FOLDER,
     SUFFIXES,
     cluster_folders,
@@ -20,7 +20,7 @@ from ptychopinn_batch.clusterfile import (
     no_cluster,
     read_cluster,
 )
-from ptychopinn_batch.clustertext import detected_text, profile_text
+from ptychopinn_batch.cluster.text import detected_text, profile_text
 from ptychopinn_batch.commands.init import refuse_existing
 from ptychopinn_batch.commands.text import columns, shown_path
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hpc.errors import UserError
 from hpc.paths import RunPaths
 from ptychopinn_batch.commands.target import find_run
-from ptychopinn_batch.runresults import RunResult, results_of
+from ptychopinn_batch.results.run import RunResult, results_of
 
 __all__ = ["find_results"]
 

@@ -10,8 +10,8 @@ import click
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Scan
-from ptychopinn_batch.specfile import folders_of
 from ptychopinn_batch.speclang.document import Document, parse_set
+from ptychopinn_batch.speclang.file import folders_of
 from ptychopinn_batch.speclang.sources import resolved
 
 # The spec whose only scan is the file; the keys of --set are put into it.

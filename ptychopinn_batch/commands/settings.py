@@ -32,10 +32,9 @@ def settings_of(run: RunPaths, variants: Collection[str]) -> JsonValue:
     try:
         spec = json.loads(run.resolved.read_bytes())
     except (OSError, ValueError):
-        mend = "Submit the run again, and it is written anew"
-        raise StateError("no spec is to be read here", where=str(run.resolved), mend=mend) from None
+        raise _useless(run, "no spec is to be read here") from None
     if not isinstance(spec, dict):
-        raise StateError("this is no spec", where=str(run.resolved))
+        raise _useless(run, "this is no spec")
     if len(variants) != 1:
         return {key: value for key, value in spec.items() if key != "name"}
     if spec.get("sweep"):
@@ -44,14 +43,19 @@ def settings_of(run: RunPaths, variants: Collection[str]) -> JsonValue:
 
 
 def _of_variant(run: RunPaths, name: str) -> dict[str, JsonValue]:
-    from ptychopinn_batch.specfile import load_spec
-    from ptychopinn_batch.sweep import expand
+    from ptychopinn_batch.speclang.file import load_spec
+    from ptychopinn_batch.speclang.variants import expand
 
     for variant in expand(load_spec(run.resolved)):
         if variant.name == name:
             found: dict[str, JsonValue] = variant.spec.model_dump(mode="json")
             return found
-    raise StateError(f"there is no variant '{name}' in this spec", where=str(run.resolved))
+    raise _useless(run, f"there is no variant '{name}' in this spec")
+
+
+def _useless(run: RunPaths, what: str) -> StateError:
+    mend = "Submit the run again, and it is written anew"
+    return StateError(what, where=str(run.resolved), mend=mend)
 
 
 def differing(a: JsonValue, b: JsonValue, key: str = "") -> Iterator[Setting]:

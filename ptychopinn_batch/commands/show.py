@@ -22,8 +22,8 @@ from ptychopinn_batch.commands.screen import show_pictures, terminal
 from ptychopinn_batch.commands.text import columns, plural, shown_path
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.report.record import Panel, ResultReport
-from ptychopinn_batch.results import ResultPaths
-from ptychopinn_batch.runresults import RunResult
+from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.results.run import RunResult
 from ptychopinn_batch.verdict.findings import objections
 
 if TYPE_CHECKING:

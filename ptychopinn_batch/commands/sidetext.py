@@ -13,7 +13,7 @@ from ptychopinn_batch.commands.pairing import Paired, Pairing
 from ptychopinn_batch.commands.settings import Setting
 from ptychopinn_batch.commands.text import columns, plural
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.runresults import RunResult
+from ptychopinn_batch.results.run import RunResult
 
 __all__ = ["figures_text", "settings_text"]
 

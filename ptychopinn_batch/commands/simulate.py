@@ -33,7 +33,8 @@ def simulate(out: Path, sets: tuple[str, ...], force: bool) -> None:
     Example: ptychopinn-batch simulate star.npz --set object=star --set frames=900
     """
     if out.suffix != ".npz":
-        raise UserError("Expected a name that ends in .npz", where=str(out))
+        mend = f"Write {out.with_suffix('.npz')}"
+        raise UserError("this name does not end in .npz", where=str(out), mend=mend)
     refuse_existing(out, force)
     scan = _scan(sets)
     header = read_header(scan)

@@ -93,12 +93,13 @@ def _named(target: str, runs: Path) -> RunPaths | None:
 
 def _name_in(spec: Path) -> str:
     """The run's name in a spec; nothing else of it is looked at, its data may be gone."""
-    from ptychopinn_batch.specfile import read_text
     from ptychopinn_batch.speclang.document import Document
+    from ptychopinn_batch.speclang.file import read_text
 
     name = Document.read(read_text(spec), str(spec)).data.get("name")
     if not isinstance(name, str):
-        raise UserError("this is no job spec: it has no name", where=str(spec))
+        mend = "Give the run's name, or its folder"
+        raise UserError("this is no job spec: it has no name", where=str(spec), mend=mend)
     return name
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hpc.status import Row, RunStatus
+from ptychopinn_batch import quantities
 
 __all__ = [
     "FAILED",
@@ -54,15 +55,7 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def duration(seconds: float | None) -> str:
     """Such as 0.4 s, 38 s, 4 min 05 s, 3 h 20 min."""
-    if seconds is None:
-        return NOTHING
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return NOTHING if seconds is None else quantities.duration(seconds)
 
 
 def rough(seconds: float) -> str:

@@ -1,1 +1,1 @@
-"""Measured and simulated scans: readers, and the memory-mapped scan store."""
+"""Scans as they come in, and the memory-mapped store that they are kept in."""

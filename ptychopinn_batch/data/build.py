@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tensordict import MemoryMappedTensor, TensorDict
 
 from hpc.errors import StateError, UserError
 from hpc.fsio import sha256_file
@@ -22,7 +21,15 @@ from ptychopinn_batch.data.illumination import brightest
 from ptychopinn_batch.data.intake import Dose, Intake
 from ptychopinn_batch.data.order import hilbert_order
 from ptychopinn_batch.data.source import Frames, RawScan, block_size, canvas_of
-from ptychopinn_batch.data.store import ARRAYS, FRAMES, SCAN_JSON, ScanInfo, ScanStore, StoredFile
+from ptychopinn_batch.data.store import (
+    ARRAYS,
+    FRAMES,
+    SCAN_JSON,
+    ScanInfo,
+    ScanStore,
+    StoredFile,
+    array_file,
+)
 from ptychopinn_batch.files import sweep, whole_folder
 
 ArrayType = tuple[np.dtype[Any], tuple[int, ...]]
@@ -86,13 +93,10 @@ def _fill(raw: RawScan, folder: Path, beat: Beat) -> None:
     (folder / SCAN_JSON).write_text(info.model_dump_json(indent=1))
 
 
-def array_file(arrays: Path, name: str) -> Path:
-    """Where a TensorDict keeps an array."""
-    return arrays / f"{name}.memmap"
-
-
 def _describe(arrays: Path, types: dict[str, ArrayType]) -> None:
     """Make the files in a folder a memory-mapped TensorDict."""
+    from tensordict import MemoryMappedTensor, TensorDict  # slow to import, and only needed here
+
     tensors = {
         name: MemoryMappedTensor.from_filename(
             array_file(arrays, name), _torch_dtype(dtype), torch.Size(shape)

@@ -18,21 +18,22 @@ from hpc.fsio import sha256_file
 from hpc.lease import Lease
 from hpc.task import content_key
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.data.build import array_file, clear_about_room, whole_store
+from ptychopinn_batch.data.build import clear_about_room, whole_store
 from ptychopinn_batch.data.illumination import brightest
 from ptychopinn_batch.data.store import (
     ARRAYS,
+    META,
     SCAN_JSON,
     Refinement,
     ScanInfo,
     ScanStore,
     StoredFile,
+    array_file,
 )
 from ptychopinn_batch.files import sweep, whole_folder
 
 Arrays = dict[str, NDArray[Any]]
 
-META = "meta.json"  # of a TensorDict: type and shape of each array
 SIMILAR = {"recorded_positions": "positions"}  # a new array, and an old one of the same type
 
 

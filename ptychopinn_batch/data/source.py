@@ -122,11 +122,11 @@ class RawScan:
 
 
 @dataclass(frozen=True)
-class FirstFrames:
-    """The first `count` frames of another source."""
+class PickedFrames:
+    """Some frames of another source, by their increasing rows (K,)."""
 
     source: FrameSource
-    count: int
+    rows: NDArray[np.int64]
 
     @property
     def n(self) -> int:
@@ -137,13 +137,18 @@ class FirstFrames:
         return self.source.dtype
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.rows)
 
     def blocks(self, size: int) -> Iterator[Frames]:
-        for number, block in zip(
-            range(0, self.count, size), self.source.blocks(size), strict=False
-        ):
-            yield block[: self.count - number]
+        """Every frame is read up to the last that is wanted, and let go."""
+        first, last = 0, int(self.rows[-1])
+        for block in self.source.blocks(size):
+            here = self.rows[(self.rows >= first) & (self.rows < first + len(block))]
+            if len(here):
+                yield block[here - first]
+            first += len(block)
+            if first > last:
+                return
 
 
 def first_frames(raw: RawScan, count: int) -> RawScan:
@@ -151,7 +156,7 @@ def first_frames(raw: RawScan, count: int) -> RawScan:
     recorded = raw.recorded_positions
     return replace(
         raw,
-        frames=FirstFrames(raw.frames, count),
+        frames=PickedFrames(raw.frames, np.arange(count)),
         positions=raw.positions[:count],
         scan_index=raw.scan_index[:count],
         recorded_positions=None if recorded is None else recorded[:count],

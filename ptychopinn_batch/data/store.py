@@ -17,8 +17,11 @@ never changed: one that does not match its description is refused.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -26,7 +29,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from tensordict import TensorDict
 from torch import Tensor
 
 from hpc.errors import StateError
@@ -36,6 +38,7 @@ from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.data.source import Geometry, Measurement
 
 SCAN_JSON, ARRAYS = "scan.json", "arrays"
+META = "meta.json"  # of a TensorDict: type and shape of each array
 FRAMES = "frames"
 AT_ONCE = 1024  # frames that are copied twice on their way
 HASHED_ON_OPENING = 2**24  # bytes: larger files are only measured, until `verify`
@@ -110,9 +113,11 @@ class ScanStore:
             self._check(file, hashed=True)
 
     @cached_property
-    def arrays(self) -> TensorDict:
-        """The memory-mapped arrays."""
-        return TensorDict.load_memmap(self.folder / ARRAYS)
+    def arrays(self) -> Mapping[str, Tensor]:
+        """The memory-mapped arrays: those of a TensorDict, whose import takes a second."""
+        described = json.loads((self.folder / ARRAYS / META).read_bytes())
+        arrays = {name: about for name, about in described.items() if isinstance(about, dict)}
+        return {name: self._mapped(name, about) for name, about in arrays.items()}
 
     @property
     def frames(self) -> Tensor:
@@ -173,8 +178,13 @@ class ScanStore:
         return np.asarray(self.frames.numpy())
 
     def _get(self, name: str) -> Tensor:
-        value: Tensor = self.arrays.get(name)
-        return value.as_subclass(Tensor)
+        return self.arrays[name]
+
+    def _mapped(self, name: str, about: Mapping[str, Any]) -> Tensor:
+        """An array in its file: what is changed of it in memory never gets there."""
+        shape, dtype = about["shape"], getattr(torch, about["dtype"].removeprefix("torch."))
+        path = array_file(self.folder / ARRAYS, name)
+        return torch.from_file(str(path), shared=False, size=prod(shape), dtype=dtype).view(shape)
 
     def _check(self, file: StoredFile, *, hashed: bool) -> None:
         path, again = self.folder / file.name, f"Delete {self.folder} and submit the run again"
@@ -187,6 +197,11 @@ class ScanStore:
         if hashed and sha256_file(path) != file.sha256:
             what = "this file of a scan store was changed since it was written"
             raise StateError(what, where=str(path), mend=again)
+
+
+def array_file(arrays: Path, name: str) -> Path:
+    """Where a TensorDict keeps an array."""
+    return arrays / f"{name}.memmap"
 
 
 _PREPARE = "Submit the run again"

@@ -21,7 +21,7 @@ from ptychopinn_batch.exports.preview import amplitude_picture
 from ptychopinn_batch.exports.ptychodus import centre_m
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.files import discard, whole_folder
-from ptychopinn_batch.objectstore import OME
+from ptychopinn_batch.objectstore import AGAIN, OME
 
 VERSION = "0.5"
 CHUNK = 512  # pixels, side of the pieces that a viewer loads
@@ -148,7 +148,8 @@ def _describe(group: Path, ome: dict[str, Any] | None) -> None:
         document = json.loads(path.read_bytes())
         attributes = document["attributes"]
     except (OSError, ValueError, KeyError) as error:
-        raise StateError("this is no zarr group of ours", where=str(group)) from error
+        what, mend = "this is no object array of ours", AGAIN
+        raise StateError(what, where=str(group), mend=mend) from error
     attributes.pop(OME, None)
     if ome is not None:
         attributes[OME] = ome

@@ -9,7 +9,7 @@ from ptychopinn_batch.exports import ome, preview, ptychodus, tiff, training
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.files import sweep
 from ptychopinn_batch.jobspec import ResultExport
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 
 Beat = Callable[[int, int], None]
 

@@ -1,12 +1,12 @@
 """The whole job spec language, version 1: every key with its type, unit, default and range.
 
 A job spec is a YAML file. What it may say is these models and nothing else: unknown keys are
-errors. `specfile` reads files into them, the JSON Schema and `docs/jobspec.md` are generated from
-them. Units stand in square brackets at the end of a description. Each module here owns one section
-of the spec; `whole` is the spec itself.
+errors. `speclang.file` reads files into them, the JSON Schema and `docs/jobspec.md` are generated
+from them. Units stand in square brackets at the end of a description. Each module here owns one
+section of the spec; `whole` is the spec itself.
 
 Rules that tie several keys together are raised through `wrong`, which names the key at fault and
-the mend; `specfile` adds file and line.
+the mend; `speclang.file` adds file and line.
 """
 
 from ptychopinn_batch.jobspec.base import NAME, Section, Seed, wrong

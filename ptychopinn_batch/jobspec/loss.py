@@ -37,5 +37,6 @@ class Weights(Section):
     @model_validator(mode="after")
     def _aimed(self) -> Self:
         if not (self.frames or self.object):
-            raise wrong("frames", "nothing is compared with anything", "Write 1, or object: 1")
+            what = "frames and object both weigh 0, so nothing is compared"
+            raise wrong("frames", what, "Write 1, or object: 1")
         return self

@@ -89,7 +89,8 @@ class JobSpec(Section):
             mend = "Write a train section, or use pretrained: default"
             yield wrong("model.architecture", "a new 'cnn' is of no use without training", mend)
         elif self.model.cnn.group > self.train.frames_per_region:
-            what = "a group holds more frames than a region"
+            most = self.train.frames_per_region
+            what = f"a group holds {self.model.cnn.group} frames, a region only {most}"
             yield wrong("model.cnn.gridsize", what, "Write a larger train.frames_per_region")
         elif self.train.simulated:
             what = "a 'cnn' knows one size of frame, simulated regions have many"

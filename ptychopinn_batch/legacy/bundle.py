@@ -50,6 +50,7 @@ ROLES = "autoencoder", "diffraction_to_obj"
 VERSION = "2.0-pytorch"
 MANIFEST, PARAMS, WEIGHTS = "manifest.dill", "params.dill", "model.pth"
 SIDES = 64, 128, 256  # of frames that upstream has layer tables for
+AGAIN = "Get the package again, or export its network again"
 CREATED = 1980, 1, 1, 0, 0, 0  # the same bytes whenever it is written
 logger = logging.getLogger(__name__)
 
@@ -82,10 +83,11 @@ def read_own_bundle(path: Path, settings: CnnSettings) -> dict[str, Tensor]:
                 data = io.BytesIO(archive.read(f"{role}/{WEIGHTS}"))
                 found.append(torch.load(data, map_location="cpu", weights_only=True))
     except (zipfile.BadZipFile, KeyError, RuntimeError, pickle.UnpicklingError, OSError) as error:
-        raise StateError(f"this bundle is damaged ({error})", where=str(path)) from error
+        what = f"this bundle is damaged ({error})"
+        raise StateError(what, where=str(path), mend=AGAIN) from error
     first, second = (_autoencoder(weights) for weights in found)
     if first.keys() != second.keys() or any((first[k] != second[k]).any() for k in first):
-        raise StateError("its two roles hold different weights", where=str(path))
+        raise StateError("its two roles hold different weights", where=str(path), mend=AGAIN)
     return from_upstream(first, settings, str(path))
 
 

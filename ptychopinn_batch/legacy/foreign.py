@@ -8,7 +8,6 @@ are matched one to one; a network that ours cannot be in every detail is refused
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 LARGEST = 2**32  # bytes of a member: no network of PtychoPINN is near, a bomb may be
 ROLE = "diffraction_to_obj"
 MEND = "Only PtychoPINN's own convolutional network without changes can be read"
+AGAIN = "Copy the file again, or save the network with PtychoPINN again"
+KINDS = "Name a wts.h5.zip or a .ckpt of PtychoPINN"
 ACTIVATIONS = {
     "sigmoid": "unit_sigmoid",
     **dict.fromkeys(("silu", "SiLU", "swish"), "swish"),
@@ -98,7 +99,8 @@ def settings_of(config: TorchConfig, where: str) -> CnnSettings:
     try:
         return CnnSettings.model_validate(settings)
     except ValidationError as error:
-        raise UserError(f"no such network of ours ({explain(error)})", where=where) from None
+        what = f"no such network of ours ({explain(error)})"
+        raise UserError(what, where=where, mend=MEND) from None
 
 
 def _lineage(model: ModelSection, group: int, where: str) -> str:
@@ -153,20 +155,21 @@ def _read(path: Path) -> Foreign:
         raise
     except zipfile.BadZipFile:
         what = "this is neither a whole bundle nor a whole checkpoint of PtychoPINN"
-        raise UserError(what, where=str(path), mend="Name a wts.h5.zip or a .ckpt") from None
-    except (OSError, pickle.UnpicklingError) as error:
-        raise UserError(f"cannot be read ({error})", where=str(path)) from None
+        raise UserError(what, where=str(path), mend=KINDS) from None
+    except OSError as error:
+        what = f"this file cannot be read ({error})"
+        raise UserError(what, where=str(path), mend="Check the path") from None
     except Exception as error:  # damaged pickles and archives raise nearly anything
         what = f"this file is damaged ({type(error).__name__}: {error})"
-        raise UserError(what, where=str(path)) from None
+        raise UserError(what, where=str(path), mend=AGAIN) from None
 
 
 def _bundle(archive: zipfile.ZipFile, path: Path) -> Foreign:
     manifest = plainpickle.load_inert(_member(archive, MANIFEST))
     version = manifest.get("version") if isinstance(manifest, dict) else None
     if version != VERSION:
-        what = f"this bundle has version {version!r}, only {VERSION!r} of PtychoPINN's PyTorch code"
-        raise UserError(f"{what} can be read", where=str(path))
+        mend = f"Only bundles of PtychoPINN's PyTorch code, version {VERSION!r}, can be read"
+        raise UserError(f"this bundle has version {version!r}", where=str(path), mend=mend)
     params = plainpickle.load_inert(_member(archive, f"{ROLE}/{PARAMS}"))
     weights = _tensors(_load(_member(archive, f"{ROLE}/{WEIGHTS}")), path)
     if METADATA in archive.namelist():
@@ -179,7 +182,7 @@ def _bundle(archive: zipfile.ZipFile, path: Path) -> Foreign:
 def _from_params(params: Any, weights: Mapping[str, Tensor], path: Path) -> TorchConfig:
     """A network of November 2025, when params.cfg and the weights themselves were all there was."""
     if not isinstance(params, dict) or not {"N", "gridsize"} <= params.keys():
-        raise UserError("its params.dill names no N and gridsize", where=str(path))
+        raise UserError("its params.dill names no N and gridsize", where=str(path), mend=AGAIN)
     side, scale = params["gridsize"], params.get("n_filters_scale", 2)
     outer = _shape(weights, "decoder_amp.amp.conv_up_block.conv1.weight", path)[1]
     model = {
@@ -205,11 +208,12 @@ def _shape(weights: Mapping[str, Tensor], name: str, path: Path) -> tuple[int, .
 def _checkpoint(path: Path) -> Foreign:
     content = _load(path.read_bytes())
     if not isinstance(content, dict) or "state_dict" not in content:
-        raise UserError("this is no Lightning checkpoint", where=str(path))
+        raise UserError("this is no Lightning checkpoint", where=str(path), mend=KINDS)
     sections = content.get("hyper_parameters")
     if not isinstance(sections, dict) or "model_config" not in sections:
         what = "this checkpoint does not hold the configuration of its network"
-        raise UserError(what, where=str(path), mend="Only those of PtychoPINN can be read")
+        mend = "Only checkpoints that PtychoPINN wrote can be read"
+        raise UserError(what, where=str(path), mend=mend)
     config = parse_torch(_plain(sections), str(path))
     weights = _tensors(content["state_dict"], path)
     return Foreign(weights, config, config.data_config.measurement_domain)
@@ -219,10 +223,12 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         info = archive.getinfo(name)
     except KeyError:
-        raise UserError(f"this bundle lacks {name}", where=str(archive.filename)) from None
+        what = f"this bundle lacks {name}"
+        raise UserError(what, where=str(archive.filename), mend=AGAIN) from None
     if info.file_size > LARGEST:
         what = f"its {name} would take {info.file_size / 1e9:.1f} GB"
-        raise UserError(what, where=str(archive.filename))
+        mend = "Look where the file comes from: no network of PtychoPINN is as large"
+        raise UserError(what, where=str(archive.filename), mend=mend)
     return archive.read(info)
 
 
@@ -245,7 +251,7 @@ def _tensors(weights: Any, path: Path) -> dict[str, Tensor]:
     import torch
 
     if not isinstance(weights, dict) or "_sentinel" in weights:
-        raise UserError("it holds no weights", where=str(path))
+        raise UserError("it holds no weights", where=str(path), mend=AGAIN)
     own = {name: value for name, value in weights.items() if str(name).startswith(THEIRS)}
     if not own or not all(isinstance(value, torch.Tensor) for value in own.values()):
         raise UserError(f"it holds no weights of {THEIRS.rstrip('.')}", where=str(path), mend=MEND)

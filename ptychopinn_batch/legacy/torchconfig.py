@@ -115,7 +115,8 @@ def parse_torch(sections: Mapping[str, Any], where: str) -> TorchConfig:
         return TorchConfig.model_validate(dict(sections))
     except ValidationError as error:
         what = f"not a configuration of PtychoPINN ({explain(error)})"
-        raise UserError(what, where=where) from None
+        mend = "Only configurations that PtychoPINN wrote can be read"
+        raise UserError(what, where=where, mend=mend) from None
 
 
 def torch_to_canonical(
@@ -148,12 +149,12 @@ def populate_torch(
 def _model(config: TorchConfig) -> Values:
     model = config.model
     if model.mode not in MODES:
-        what = f"the mode is {model.mode!r}, expected {' or '.join(MODES)}"
-        raise UserError(what, where="model_config.mode")
+        mend = f"Write {' or '.join(MODES)}"
+        raise UserError(f"unknown mode {model.mode!r}", where="model_config.mode", mend=mend)
     activation = ACTIVATIONS.get(model.amp_activation, model.amp_activation)
     if activation not in SUPPORTED:
-        what = f"unknown activation {model.amp_activation!r}, expected {', '.join(SUPPORTED)}"
-        raise UserError(what, where="model_config.amp_activation")
+        what, mend = f"unknown activation {model.amp_activation!r}", f"Write {', '.join(SUPPORTED)}"
+        raise UserError(what, where="model_config.amp_activation", mend=mend)
     given = model.probe_mask if model.probe_mask_tensor is None else model.probe_mask_tensor
     return {
         "N": config.data_config.N,

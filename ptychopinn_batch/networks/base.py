@@ -48,6 +48,7 @@ class Network(nn.Module, ABC):
     """A network by name and settings; its state dict holds everything else."""
 
     architecture: ClassVar[str]
+    iterates: ClassVar[bool]  # whether `steps` means anything to it
 
     def __init__(self, settings: BaseModel) -> None:
         super().__init__()

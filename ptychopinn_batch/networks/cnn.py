@@ -47,6 +47,7 @@ class Cnn(Network):
     """See the module. It learns one kind of scan: its own frame size, probe and step."""
 
     architecture: ClassVar[str] = "cnn"
+    iterates: ClassVar[bool] = False
     settings: CnnSettings
 
     def __init__(self, settings: CnnSettings) -> None:

@@ -86,6 +86,7 @@ class Unrolled(Network):
     """See the module. Trained on simulated scans, it reconstructs scans it never saw."""
 
     architecture: ClassVar[str] = "unrolled"
+    iterates: ClassVar[bool] = True
     settings: UnrolledSettings
 
     def __init__(self, settings: UnrolledSettings) -> None:

@@ -74,7 +74,7 @@ def save_package(
 def refuse_others(folder: Path) -> None:
     """UserError where a package would take the place of something that is none."""
     if folder.exists() and not (folder / MANIFEST).is_file():
-        what = "there is something here, and no package"
+        what = "this is no package, and one would take its place"
         raise UserError(what, where=str(folder), mend="Name a new folder")
 
 

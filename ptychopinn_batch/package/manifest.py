@@ -88,7 +88,7 @@ def parse_manifest(path: Path) -> Manifest:
     version = document.get("schema_version")
     if type(version) is not int or not min(MIGRATIONS, default=SCHEMA) <= version <= SCHEMA:
         what = f"this manifest has schema version {version!r}, this program knows {SCHEMA}"
-        mend = "Use the version that wrote it, or a newer one"
+        mend = "Read it with the version of this program that wrote it, or a newer one"
         raise StateError(what, where=str(path), mend=mend)
     if document.get("digest") != digest_of(document):
         raise StateError("this manifest was changed by hand", where=str(path), mend=RENEW)

@@ -7,7 +7,7 @@ from typing import get_args
 
 from hpc.errors import UserError
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.facts import Package
+from ptychopinn_batch.inputs.facts import Package
 from ptychopinn_batch.jobspec import JobSpec, Model, ModelExport, Refine, ResultExport, Tiled, Train
 from ptychopinn_batch.legacy.bundle import check_bundle
 from ptychopinn_batch.stages.params import (

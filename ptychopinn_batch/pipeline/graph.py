@@ -9,7 +9,7 @@ from hpc.paths import RunPaths
 from hpc.plan import check_graph
 from hpc.resources import Resources
 from hpc.task import Task, content_key
-from ptychopinn_batch.facts import Facts, Package, check_network, check_scan
+from ptychopinn_batch.inputs.facts import Facts, Package, check_network, check_scan
 from ptychopinn_batch.jobspec import Model, Scan, Train
 from ptychopinn_batch.pipeline.content import (
     blocks_of,
@@ -27,6 +27,7 @@ from ptychopinn_batch.pipeline.names import (
     label,
 )
 from ptychopinn_batch.pipeline.tasks import Extras, TaskSet
+from ptychopinn_batch.speclang.variants import Variant
 from ptychopinn_batch.stages.params import (
     MACHINES,
     PRETRAINED,
@@ -39,7 +40,6 @@ from ptychopinn_batch.stages.params import (
     ScanContent,
     TrainParams,
 )
-from ptychopinn_batch.sweep import Variant
 from ptychopinn_batch.tiling import tiled
 from ptychopinn_batch.training.trackers import missing_package
 

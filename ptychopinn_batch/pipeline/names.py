@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ptychopinn_batch.facts import Facts
+from ptychopinn_batch.inputs.facts import Facts
 from ptychopinn_batch.pipeline.content import TILING
+from ptychopinn_batch.speclang.variants import ONLY_VARIANT, Variant, point_name
 from ptychopinn_batch.stages.params import InputIdentity, ScanContent
-from ptychopinn_batch.sweep import ONLY_VARIANT, Variant, point_name
 
 TRAINING_SECTIONS = ("seed", "scans", "model", "train")
 """Sections of a spec that reach a training."""

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from hpc.paths import RunPaths
 from hpc.resources import Resources
 from hpc.task import Task, make_task
-from ptychopinn_batch.outputs import outputs_of
+from ptychopinn_batch.pipeline.outputs import outputs_of
 from ptychopinn_batch.stages.params import StageParams
 
 Extras = Mapping[str, JsonValue]

@@ -27,10 +27,9 @@ from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.arrays import indexes, modes_of, single_object, vector
 from ptychopinn_batch.readers.hdf5file import Hdf5File
 from ptychopinn_batch.readers.hdf5frames import Hdf5Pictures, find_frames
-from ptychopinn_batch.readers.ptychodus import square_side
 from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track
 from ptychopinn_batch.readers.sniff import hdf5_names
-from ptychopinn_batch.readers.units import check_optics
+from ptychopinn_batch.readers.units import check_optics, square_side
 
 ENTRY = "/entry_1"
 FRAMES = (f"{ENTRY}/data_1/data", f"{ENTRY}/instrument_1/detector_1/data")

@@ -135,7 +135,8 @@ def _unit(file: Hdf5File, key: str, options: Scan) -> tuple[Unit, float]:
     factor = length_factor(word)
     if factor is None:
         what = f"their unit is {word!r}, which is not known here"
-        raise UserError(what, where=file.where(key), mend="Write position_unit")
+        mend = "Write position_unit: px, m, mm, um or nm"
+        raise UserError(what, where=file.where(key), mend=mend)
     return "m", factor
 
 

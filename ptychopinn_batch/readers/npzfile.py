@@ -143,7 +143,9 @@ class NpzFile:
     def _header(self, member: IO[bytes], key: str) -> ArrayHeader:
         version = npy.read_magic(member)
         if version not in _HEADERS:
-            raise UserError("not a plain array", where=self.where(key), mend=_PLAIN)
+            major, minor = version
+            what = f"this array has a header of version {major}.{minor}, not 1.0 or 2.0"
+            raise UserError(what, where=self.where(key), mend=_PLAIN)
         header = ArrayHeader(*_HEADERS[version](member))
         if not all(isinstance(side, int) and 0 <= side < 2**48 for side in header.shape):
             raise ValueError(f"its shape is {header.shape}")
@@ -165,7 +167,7 @@ class NpzFile:
             raise UserError(self._no_zip(), where=str(self.path), mend=_AGAIN) from None
         except OSError as error:
             what = f"this file cannot be read ({error.strerror})"
-            raise UserError(what, where=str(self.path)) from None
+            raise UserError(what, where=str(self.path), mend="Check the path") from None
         with archive:
             yield archive
 

@@ -11,23 +11,20 @@ under its older name too. Folders of checkpoints have product.000100.h5: the las
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.arrays import indexes, modes_of, paired, single_object, vector
 from ptychopinn_batch.readers.hdf5file import Hdf5File
 from ptychopinn_batch.readers.hdf5frames import find_frames
-from ptychopinn_batch.readers.npzfile import NpzFile
+from ptychopinn_batch.readers.product import Hdf5Product, NpzProduct, Product
 from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track
 from ptychopinn_batch.readers.sniff import hdf5_names, last_checkpoint, npz_keys
-from ptychopinn_batch.readers.units import check_optics
+from ptychopinn_batch.readers.units import check_optics, square_side
 
 PRODUCT, DIFFRACTION = "product.h5", "diffraction.h5"
 POSITIONS = ("probe_position_x_m", "probe_position_y_m")
@@ -39,24 +36,8 @@ MEASURED_WITH = (  # told to who gets the result
     "tilt_angle_deg",
     "focus_object_distance_m",
 )
-SQUARE = 1e-3  # relative difference of pixel sides that is still a square
 
 _BOTH = "Put product.h5 and diffraction.h5 into one folder, or write files.frames"
-
-
-class Product(Protocol):
-    """A product file, of either kind: its arrays and its numbers."""
-
-    @property
-    def path(self) -> Path: ...
-
-    def array(self, key: str) -> NDArray[Any]: ...
-
-    def shape(self, key: str) -> tuple[int, ...]: ...
-
-    def number(self, key: str) -> float | None: ...
-
-    def where(self, key: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -97,65 +78,6 @@ class PtychodusNpzReader:
 
     def read(self, path: Path, options: Scan) -> Recording:
         return recording(self.name, path, NpzProduct(path), _frames_of(path, options))
-
-
-@dataclass(frozen=True)
-class Hdf5Product:
-    """`product.h5`."""
-
-    path: Path
-
-    @property
-    def file(self) -> Hdf5File:
-        return Hdf5File(self.path)
-
-    def array(self, key: str) -> NDArray[Any]:
-        return self.file.read(key)
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        return self.file.entry(key).shape
-
-    def number(self, key: str) -> float | None:
-        """One of the file's attributes, or of those of its object, whose names begin with it."""
-        if key.startswith("object_"):
-            return self.file.attribute("object", key.removeprefix("object_"))
-        return self.file.attribute("/", key)
-
-    def where(self, key: str) -> str:
-        return self.file.where(key)
-
-
-@dataclass(frozen=True)
-class NpzProduct:
-    """`product.npz`."""
-
-    path: Path
-
-    @property
-    def file(self) -> NpzFile:
-        return NpzFile(self.path)
-
-    def array(self, key: str) -> NDArray[Any]:
-        self._need(key)
-        return self.file.read(key)
-
-    def shape(self, key: str) -> tuple[int, ...]:
-        self._need(key)
-        return self.file.plain_header(key).shape
-
-    def number(self, key: str) -> float | None:
-        if key == "far_field" and key in self.file.keys:
-            return float(self.file.read(key).all())
-        return self.file.scalar(key)
-
-    def where(self, key: str) -> str:
-        return self.file.where(key)
-
-    def _need(self, key: str) -> None:
-        if key not in self.file.keys:
-            found = ", ".join(sorted(self.file.keys))
-            what = f"there is no {key} in this file, which holds {found}"
-            raise UserError(what, where=str(self.path), mend="Save the product again")
 
 
 def recording(format_: str, path: Path, product: Product, frames: Path) -> Recording:
@@ -274,14 +196,3 @@ def _drawing(product: Product) -> tuple[int, Drawing | None]:
         pixel_m=(width, height),
         zero_m=zero,
     )
-
-
-def square_side(sides: Sequence[float | None], where: str) -> float | None:
-    """The side of square pixels of (width, height); UserError for others."""
-    width, height = sides
-    if width is None or height is None:
-        return width if height is None else height
-    if not abs(width - height) <= SQUARE * abs(width):
-        what = f"detector pixels are {width:g} m x {height:g} m, not square"
-        raise UserError(what, where=where, mend="Resample the frames to square pixels")
-    return width

@@ -180,7 +180,8 @@ def _unit(table: Table, columns: _Columns, options: Scan) -> tuple[Unit, float]:
     factor = length_factor(word)
     if factor is None:
         what = f"their unit is {word!r}, which is not known here"
-        raise UserError(what, where=str(table.path), mend="Write position_unit")
+        mend = "Write position_unit: px, m, mm, um or nm"
+        raise UserError(what, where=str(table.path), mend=mend)
     return "m", factor
 
 

@@ -18,10 +18,9 @@ from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.arrays import modes_of, paired, single_object, vector
 from ptychopinn_batch.readers.hdf5file import Hdf5File
 from ptychopinn_batch.readers.hdf5frames import find_frames
-from ptychopinn_batch.readers.ptychodus import square_side
 from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track
 from ptychopinn_batch.readers.sniff import hdf5_names
-from ptychopinn_batch.readers.units import check_optics
+from ptychopinn_batch.readers.units import check_optics, square_side
 
 POSITIONS = ("probe_position_x_px", "probe_position_y_px")
 SIDES = ("object_pixel_width_m", "object_pixel_height_m")

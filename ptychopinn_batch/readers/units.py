@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hpc.errors import UserError
 from ptychopinn_batch.readers.recording import Optics
@@ -32,6 +32,7 @@ PLAUSIBLE = {
     "distance_m": (1e-4, 1e3, "m"),
     "detector_pixel_m": (1e-7, 1e-2, "m"),
 }
+SQUARE = 1e-3  # relative difference of pixel sides that is still a square
 
 
 def length_factor(unit: str) -> float | None:
@@ -53,3 +54,14 @@ def check_optics(optics: Optics, where: str) -> Optics:
             mend = f"Correct its unit in the file, or write {name} in the spec"
             raise UserError(what, where=where, mend=mend)
     return optics
+
+
+def square_side(sides: Sequence[float | None], where: str) -> float | None:
+    """The side of square pixels of (width, height); UserError for others."""
+    width, height = sides
+    if width is None or height is None:
+        return width if height is None else height
+    if not abs(width - height) <= SQUARE * abs(width):
+        what = f"detector pixels are {width:g} m x {height:g} m, not square"
+        raise UserError(what, where=where, mend="Resample the frames to square pixels")
+    return width

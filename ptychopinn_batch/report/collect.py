@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue
 
 from hpc.cost import Hours, hours_of, total_hours
 from hpc.errors import HpcError
@@ -28,38 +27,16 @@ from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.report.failures import FAILED, Failure, failure_of
 from ptychopinn_batch.report.record import ResultReport
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.results.records import Made, provenance_in, read_record
+from ptychopinn_batch.speclang.variants import point_name, points
 from ptychopinn_batch.stages.params import FinalizeParams
-from ptychopinn_batch.sweep import point_name, points
 from ptychopinn_batch.verdict.findings import faults_in
 from ptychopinn_batch.verdict.told import CHECK, Judged, judged_rows
 
-__all__ = ["Entry", "Made", "RunReport", "StageUse", "collect"]
+__all__ = ["Entry", "RunReport", "StageUse", "collect"]
 
-M = TypeVar("M", bound=BaseModel)
 Point = Mapping[str, JsonValue]
-
-
-class _Source(BaseModel):
-    commit: str
-    dirty: bool
-
-
-class Made(BaseModel):
-    """As much of `provenance.json` as is shown; other versions wrote other keys."""
-
-    created: str = ""
-    versions: dict[str, str] = {}
-    source: _Source | None = None
-    host: str | None = None
-    cpu: str | None = None
-    gpus: tuple[str, ...] = ()
-    job: str | None = None
-
-
-class _Provenance(BaseModel):
-    network: str = ""
-    provenance: Made = Made()
 
 
 @dataclass(frozen=True)
@@ -178,7 +155,7 @@ class _Known:
 
     def _entry(self, planned: PlannedTask, task: Task) -> Entry:
         paths, row = ResultPaths.of(self.run, task), self.rows[task.id]
-        report = _read(paths.report, ResultReport)
+        report = read_record(paths.report, ResultReport)
         # The last to finish writes the report before its end is recorded.
         fresh = report is not None and report.key == planned.key and paths.metrics.exists()
         entry = Entry(
@@ -194,11 +171,11 @@ class _Known:
         return self._finished(entry, paths, report if fresh else None)
 
     def _finished(self, entry: Entry, paths: ResultPaths, report: ResultReport | None) -> Entry:
-        known = _read(paths.provenance, _Provenance) or _Provenance()
+        known = provenance_in(paths.provenance)
         used = [self.rows[name] for name in self._needed(entry.task) if name in self.rows]
         return replace(
             entry,
-            metrics=_read(paths.metrics, Metrics),
+            metrics=read_record(paths.metrics, Metrics),
             report=report,
             network=known.network,
             made=known.provenance,
@@ -235,16 +212,9 @@ class _Known:
         return shlex.join(["ptychopinn-batch", *spec, *options])
 
 
-def _read(path: Path, model: type[M]) -> M | None:
-    """A record; None where it is not there, or of another version."""
-    with suppress(OSError, ValidationError):
-        return model.model_validate_json(path.read_bytes())
-    return None
-
-
 def _points(run: RunPaths) -> dict[str, Point]:
     """The overrides of each variant; none without a sweep, or where the spec cannot be read."""
-    spec = _read(run.resolved, JobSpec)
+    spec = read_record(run.resolved, JobSpec)
     if spec is None or spec.sweep is None:
         return {}
     return {point_name(point): point for point in points(spec.sweep)}

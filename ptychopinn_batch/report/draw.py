@@ -9,11 +9,12 @@ from ptychopinn_batch.canvas import Window
 from ptychopinn_batch.comparison import align, scanned_area
 from ptychopinn_batch.exports import preview
 from ptychopinn_batch.exports.result import Result
+from ptychopinn_batch.quantities import length
 from ptychopinn_batch.report.frames import FrameStatistics, Patterns
 from ptychopinn_batch.report.pictures import Look, coloured, panel, scattered, thumbnail
 from ptychopinn_batch.report.record import Colours, Curve, Panel, ResultReport, Scale
 from ptychopinn_batch.resolution import RingCorrelation, ring_correlation
-from ptychopinn_batch.scalebar import metres, nice_length
+from ptychopinn_batch.scalebar import nice_length
 
 __all__ = ["draw"]
 
@@ -157,8 +158,8 @@ def _scale(width: int, pixel_m: float | None, room: int | None = None) -> Scale 
     """A bar of about a quarter of the picture, or of `room` pixels of it."""
     if pixel_m is None:
         return None
-    length = nice_length(0.3 * (room or width) * pixel_m)
-    return Scale(share=min(1.0, length / (width * pixel_m)), text=metres(length))
+    shown = nice_length(0.3 * (room or width) * pixel_m)
+    return Scale(share=min(1.0, shown / (width * pixel_m)), text=length(shown))
 
 
 def _measures(width: int, pixel_m: float | None) -> str:

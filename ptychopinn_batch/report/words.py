@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hpc.cost import Hours
+from ptychopinn_batch import quantities
 
 __all__ = ["cost", "duration", "metres", "number", "sortable", "without_secrets"]
 
@@ -41,25 +42,12 @@ def sortable(value: float | None) -> str:
 
 def duration(seconds: float | None) -> str:
     """Such as 0.4 s, 38 s, 4 min 05 s, 3 h 20 min."""
-    if seconds is None:
-        return NONE
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {left:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return NONE if seconds is None else quantities.duration(seconds)
 
 
 def metres(value: float | None) -> str:
     """Such as 23.4 nm."""
-    if value is None:
-        return NONE
-    for factor, unit in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if value >= factor:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value / 1e-12:.3g} pm"
+    return NONE if value is None else quantities.length(value)
 
 
 def cost(hours: Hours | None) -> str:

@@ -13,7 +13,7 @@ from hpc.paths import RunPaths
 from hpc.status import RunStatus, read_status
 from hpc.task import Task
 from ptychopinn_batch.report.live import PATIENCE, is_fresh, optional, write_report
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.stages.params import FinalizeParams
 
 __all__ = ["refresh"]

@@ -112,7 +112,8 @@ class _Builder:
     def _value(self, loader: _Loader, node: yaml.Node, path: KeyPath) -> Any:
         self.values += 1
         if self.values > MOST_VALUES or len(path) > 50:
-            raise UserError("too many values, or nested too deeply", where=self._at(node))
+            what = "too many values, or nested too deeply"
+            raise UserError(what, where=self._at(node), mend="Write it without aliases (&, *)")
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return {

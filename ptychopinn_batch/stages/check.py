@@ -12,10 +12,11 @@ from pydantic import JsonValue
 
 from hpc.context import TaskContext
 from hpc.errors import UserError
+from hpc.memory import peak_mb
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.stages.params import CheckParams
 from ptychopinn_batch.stages.prepare import scan_of
-from ptychopinn_batch.usage import PEAK, peak_rss_mb
+from ptychopinn_batch.usage import PEAK
 from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.findings import Verdict, objections
 from ptychopinn_batch.verdict.glance import glance
@@ -39,7 +40,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         "evidence": evidence.model_dump(mode="json") if evidence else None,
         "unknown": why,
         "seconds": time.perf_counter() - started,
-        PEAK: peak_rss_mb(),
+        PEAK: peak_mb(),
     }
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
 from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from hpc.fsio import write_atomic
 from hpc.record import Record
 from ptychopinn_batch import legacy
-from ptychopinn_batch.comparison import Similarity, compare, coverage
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.exports.write import write_exports
@@ -26,18 +25,16 @@ from ptychopinn_batch.report.live import optional
 from ptychopinn_batch.report.record import Curve
 from ptychopinn_batch.report.write import refresh
 from ptychopinn_batch.residual import residuals
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.measuring import metrics_of
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
 from ptychopinn_batch.training.curves import Points, curve
 from ptychopinn_batch.training.paths import TrainingPaths
-from ptychopinn_batch.usage import Usage, usage_of
-from ptychopinn_batch.verdict.examine import examine, shipped
-from ptychopinn_batch.verdict.result import judge_result
+from ptychopinn_batch.usage import usage_of
 
 LEARNING = {"loss": "loss", "validation": "log of the error"}
 """Columns of a training's history that are shown, and what they are."""
-NOT_COMPARED = Similarity(phase_corr=None, amp_ssim=None, phase_ssim=None)
 
 
 class ResultProvenance(Record):
@@ -62,24 +59,16 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     paths = ResultPaths.of(context.run, context.task)
     for earlier in (paths.metrics, paths.report):
         earlier.unlink(missing_ok=True)
-    frames = FrameStatistics()
-    result, measured = _measured(context, params, store, paths, frames)
+    seen = FrameStatistics()
+    result, measured = _measured(context, params, store, paths, seen)
     held_out = held_out_residual(network, store, params.canvas, params.infer, params.held_out)
     if context.should_stop():
         raise Requeue("asked to stop before the exports", kept=False)
-    count = store.info.frames
-    write_exports(
-        result,
-        paths,
-        params.export,
-        lambda done, total: context.heartbeat(step=count + done, total=2 * count),
-    )
-    with optional(f"the pictures of {paths.folder}"):
-        curves = tuple(_curves(context, params.network))
-        drawn = draw(result, frames, key=context.task.key, curves=curves)
-        write_atomic(paths.report, drawn.model_dump_json() + "\n")
+    _export(context, params, result, paths)
+    _draw(context, params, result, seen, paths.report)
     usage = usage_of(context.run, context.task, time.perf_counter() - started)
-    metrics = metrics_of(result, measured, finite(held_out), usage)
+    steps = params.infer.steps if network.iterates else None
+    metrics = metrics_of(result, measured, finite(held_out), usage, steps)
     _write_records(context, params, paths, metrics)
     refresh(context.run)
     return metrics.as_json()
@@ -116,6 +105,33 @@ def _measured(
     return result.with_residual(found.fitted), found
 
 
+def _export(
+    context: TaskContext, params: FinalizeParams, result: Result, paths: ResultPaths
+) -> None:
+    """Every file that was asked for; the frames were read once before."""
+    count = result.store.info.frames
+    write_exports(
+        result,
+        paths,
+        params.export,
+        lambda done, total: context.heartbeat(step=count + done, total=2 * count),
+    )
+
+
+def _draw(
+    context: TaskContext,
+    params: FinalizeParams,
+    result: Result,
+    seen: FrameStatistics,
+    report: Path,
+) -> None:
+    """What the report of the run shows of this result, if it can be drawn."""
+    with optional(f"the pictures of {report.parent}"):
+        curves = tuple(_curves(context, params.network))
+        drawn = draw(result, seen, key=context.task.key, curves=curves)
+        write_atomic(report, drawn.model_dump_json() + "\n")
+
+
 def _history(context: TaskContext, network: str, column: str) -> Points:
     """Epoch and figure of the training in this run that made the network, if one did."""
     if network.startswith((PRETRAINED, UNTRAINED)):
@@ -129,47 +145,6 @@ def _curves(context: TaskContext, network: str) -> Iterator[Curve]:
         points = _history(context, network, column)
         if points:
             yield Curve(name=f"Training: {column}", x_label="epoch", y_label=label, points=points)
-
-
-def metrics_of(
-    result: Result, measured: Residuals, held_out: float | None, usage: Usage
-) -> Metrics:
-    """All figures of a result, and what is to be thought of it."""
-    store, positions = result.store, result.store.positions.numpy()
-    refined = store.info.refinement
-    covered = coverage(result.canvas, positions, result.seen)
-    evidence = examine(store, shipped(best_device()))
-    judged = judge_result(measured, held_out, covered, evidence)
-    similar = _similarity(result) or NOT_COMPARED
-    return Metrics(
-        R=finite(measured.fitted),
-        R_held_out=held_out,
-        R_empty=finite(measured.empty),
-        R_noise=measured.noise,
-        phase_corr=similar.phase_corr,
-        amp_ssim=similar.amp_ssim,
-        phase_ssim=similar.phase_ssim,
-        reference_is_truth=None if store.reference is None else store.info.reference_is_truth,
-        coverage=covered,
-        frames=store.info.frames,
-        frames_per_s=usage.frames_per_s(store.info.frames),
-        seconds=usage.seconds,
-        peak_rss_mb=usage.peak_rss_mb,
-        verdict=judged.judgement,
-        reasons=tuple(found.reason for found in judged.findings),
-        position_shift_px=refined.shift_rms if refined else None,
-        mode_power=refined.mode_power if refined else None,
-        findings=judged.findings,
-        evidence=evidence,
-    )
-
-
-def _similarity(result: Result) -> Similarity | None:
-    store = result.store
-    if store.reference is None:
-        return None
-    reference = np.asarray(store.reference.numpy())
-    return compare(result.object, result.seen, reference, result.canvas, store.positions.numpy())
 
 
 def _write_records(

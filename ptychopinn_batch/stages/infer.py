@@ -11,6 +11,7 @@ from functools import partial
 from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
+from hpc.memory import peak_mb
 from ptychopinn_batch import legacy
 from ptychopinn_batch.canvas import Window
 from ptychopinn_batch.data.store import ScanStore
@@ -21,10 +22,10 @@ from ptychopinn_batch.networks.registry import new_network
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.overlap import Behind, ahead, side_by_side
 from ptychopinn_batch.package import load_package, package_here
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, InferParams
 from ptychopinn_batch.training.paths import TrainingPaths
-from ptychopinn_batch.usage import PEAK, peak_rss_mb
+from ptychopinn_batch.usage import PEAK
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -53,7 +54,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         what = f"asked to stop; {done} of {count} tiles are written"
         raise Requeue(what, kept=done > count - len(todo))
     seconds = time.perf_counter() - started
-    return {"tiles": count, "frames": frames, "seconds": seconds, PEAK: peak_rss_mb()}
+    return {"tiles": count, "frames": frames, "seconds": seconds, PEAK: peak_mb()}
 
 
 def _inputs(

@@ -105,7 +105,8 @@ class PrepareParams(StageParams):
     def _one_origin(self) -> Self:
         none = (self.input is None, self.reader is None)
         if none != (self.scan.simulate is not None,) * 2:
-            raise wrong("input", "a file has an identity, a simulation has none", "Give one")
+            what = "a file has an identity and a reader, a simulation has neither"
+            raise wrong("input", what, "Give both for a file, none for a simulation")
         return self
 
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from hpc.errors import UserError
+from hpc.memory import peak_mb
 from hpc.task import Task
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.build import build_store, whole_store
@@ -19,7 +20,7 @@ from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import read_scan, reader_id
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages.params import CheckParams, PrepareParams
-from ptychopinn_batch.usage import PEAK, peak_rss_mb
+from ptychopinn_batch.usage import PEAK
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -35,7 +36,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         "content_id": store.info.content_id,
         "built": there is None,
         "seconds": time.perf_counter() - started,
-        PEAK: peak_rss_mb(),
+        PEAK: peak_mb(),
     }
 
 

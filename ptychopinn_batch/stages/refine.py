@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from hpc.errors import UserError
+from hpc.memory import peak_mb
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.build import whole_store
 from ptychopinn_batch.data.refined import refined_store
@@ -19,7 +20,7 @@ from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.refinement.scan import Beat, refine_scan
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import RefineParams
-from ptychopinn_batch.usage import PEAK, peak_rss_mb
+from ptychopinn_batch.usage import PEAK
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -29,7 +30,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     store = whole_store(folder) or _refined(context, params)
     record = store.info.refinement
     found: dict[str, JsonValue] = record.model_dump(mode="json") if record else {}
-    return {**found, "seconds": time.perf_counter() - started, PEAK: peak_rss_mb()}
+    return {**found, "seconds": time.perf_counter() - started, PEAK: peak_mb()}
 
 
 def _refined(context: TaskContext, params: RefineParams) -> ScanStore:

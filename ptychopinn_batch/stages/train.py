@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from hpc.context import Requeue, TaskContext
 from hpc.errors import StateError
+from hpc.memory import peak_mb
 from hpc.ranks import Ranks
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.store import ScanStore
@@ -22,7 +23,7 @@ from ptychopinn_batch.stages.params import TrainParams
 from ptychopinn_batch.training.fit import Fitted, fit
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.training.tracking import Label
-from ptychopinn_batch.usage import PEAK, peak_rss_mb
+from ptychopinn_batch.usage import PEAK
 
 
 def run(context: TaskContext) -> dict[str, JsonValue]:
@@ -53,7 +54,7 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     if ranks.rank == 0:
         name = str(context.task.extras.get("variant", context.run.name))
         publish(folder, name, params, network, {**metrics, **dose_of(stores)})
-    return {**metrics, PEAK: peak_rss_mb()}
+    return {**metrics, PEAK: peak_mb()}
 
 
 def _label(context: TaskContext, params: TrainParams) -> Label:

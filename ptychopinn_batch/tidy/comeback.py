@@ -8,7 +8,7 @@ from pydantic import JsonValue, ValidationError
 
 from hpc.errors import HpcError
 from hpc.task import Task
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs.known import Inputs
 from ptychopinn_batch.stages.params import PrepareParams, RefineParams
 from ptychopinn_batch.tidy.runs import KnownRun
 

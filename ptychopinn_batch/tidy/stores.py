@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hpc.submission import PlannedTask
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs.known import Inputs
 from ptychopinn_batch.stages.params import PrepareParams, RefineParams
 from ptychopinn_batch.tidy.comeback import lacking
 from ptychopinn_batch.tidy.disk import size_of

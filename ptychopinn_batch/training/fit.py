@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import lightning
 import torch
@@ -18,26 +17,18 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.training.callbacks import Beat, GuardedWeights, History, Pulse
-from ptychopinn_batch.training.checkpoints import Checkpoints, DurableCheckpoints, Stopped
+from ptychopinn_batch.training.checkpoints import Checkpoints, Stopped
 from ptychopinn_batch.training.compiling import compile_layers
 from ptychopinn_batch.training.data import RegionData
 from ptychopinn_batch.training.journal import Journal
 from ptychopinn_batch.training.module import Training
 from ptychopinn_batch.training.paths import TrainingPaths
-from ptychopinn_batch.training.processes import (
-    RankEnvironment,
-    joined,
-    own_device,
-    ranks_on_gpu,
-    read_for_all,
-    strategy,
-)
+from ptychopinn_batch.training.processes import joined, ranks_on_gpu, read_for_all
 from ptychopinn_batch.training.spread import Spread
 from ptychopinn_batch.training.syllabus import TrainingScan, syllabus_of
 from ptychopinn_batch.training.tracking import Label, Trackers
+from ptychopinn_batch.training.trainer import new_trainer, quiet
 from ptychopinn_batch.training.truth import check_objects
-
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,20 @@ class Fitted:
     kept_score: float
     epochs: int
     skipped: int
+
+    @classmethod
+    def of(
+        cls, module: Training, guard: GuardedWeights, checkpoints: Checkpoints, epochs: int
+    ) -> Self:
+        """Of a training that was to take so many epochs, once it has ended or was stopped."""
+        return cls(
+            complete=checkpoints.saved.epoch >= epochs,
+            advanced=checkpoints.saved > checkpoints.begun,
+            first_score=guard.first,
+            kept_score=guard.kept,
+            epochs=checkpoints.saved.epoch,
+            skipped=module.skipped,
+        )
 
 
 def fit(
@@ -88,23 +93,14 @@ def fit(
     data = RegionData(train, scans, seed, syllabus, checkpoints.begin, sharing=sharing)
     if train.compile:
         compile_layers(network)
-    with warnings.catch_warnings():
-        _quiet()
-        trainer = _trainer(train, spread, [guard, *told, checkpoints], folder, ranks)
+    with quiet():
+        trainer = new_trainer(train, spread, [guard, *told, checkpoints], folder, ranks)
         with joined(trainer):
             _run(trainer, module, data, paths.last)
-            complete = checkpoints.saved.epoch >= train.epochs
-            if complete:
-                weights = io.BytesIO(read_for_all(paths.weights))
-                network.load_state_dict(torch.load(weights, weights_only=True))
-    return Fitted(
-        complete=complete,
-        advanced=checkpoints.saved > checkpoints.begun,
-        first_score=guard.first,
-        kept_score=guard.kept,
-        epochs=checkpoints.saved.epoch,
-        skipped=module.skipped,
-    )
+            fitted = Fitted.of(module, guard, checkpoints, train.epochs)
+            if fitted.complete:
+                _take(network, paths.weights)
+    return fitted
 
 
 def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: Path) -> None:
@@ -114,6 +110,12 @@ def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: P
         trainer.num_sanity_val_steps = 0
     with contextlib.suppress(Stopped):
         trainer.fit(module, data, ckpt_path=last if resume else None)
+
+
+def _take(network: Network, weights: Path) -> None:
+    """Give a network the weights in a file, the same on all ranks."""
+    read = io.BytesIO(read_for_all(weights))
+    network.load_state_dict(torch.load(read, weights_only=True))
 
 
 def _told(
@@ -126,36 +128,3 @@ def _told(
         trackers = Trackers(train.track, paths, label)
         told.append(Journal(paths, history, trackers, train.pictures))
     return told
-
-
-def _trainer(
-    train: Train, spread: Spread, callbacks: list[lightning.Callback], folder: Path, ranks: Ranks
-) -> lightning.Trainer:
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        strategy=strategy(ranks, ranks_of_node=train.devices),
-        devices=own_device(ranks),
-        num_nodes=ranks.size,
-        precision=PRECISIONS[train.precision],  # type: ignore[arg-type]
-        max_epochs=train.epochs,
-        accumulate_grad_batches=spread.accumulate,
-        gradient_clip_val=train.clip_norm,
-        num_sanity_val_steps=-1,
-        use_distributed_sampler=False,
-        callbacks=callbacks,
-        plugins=[RankEnvironment(ranks), DurableCheckpoints()],
-        logger=False,
-        default_root_dir=folder,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    # Its handler of SIGTERM would broadcast from within, and end the training without a checkpoint.
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-    return trainer
-
-
-def _quiet() -> None:
-    """Lightning's advice is about other programs: workers, logging intervals, sanity checks."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning.*")

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hpc.record import Record
 
+WORTHWHILE = 0.05  # relative change of a residual that is one
 STATED = "1.000"  # the factor of a scale that is as the scan says
 
 
@@ -125,6 +126,34 @@ class Sampling(Record):
     counts: bool
 
 
+class Settling(Record):
+    """Residuals of left-out frames by the number of steps that the object took, and their floor."""
+
+    left: dict[str, float]
+    floor: float
+
+    @property
+    def enough(self) -> int:
+        """The fewest steps that leave about as little as any."""
+        most = (1 + WORTHWHILE) * min(self.left.values())
+        return min(int(steps) for steps, left in self.left.items() if left <= most)
+
+    def saved(self, steps: int) -> float:
+        """How much less `enough` steps leave than so many; 0 where these are enough."""
+        return self._after(steps) - self._after(max(steps, self.enough))
+
+    def gain(self, steps: int) -> float:
+        """How many times less they leave beyond the floor; 1 where so many are enough."""
+        left, least = self._after(steps), self._after(max(steps, self.enough))
+        little = WORTHWHILE * left
+        return max(left - self.floor, little) / max(least - self.floor, little)
+
+    def _after(self, steps: int) -> float:
+        """What is left after the largest number of steps tried that is no larger."""
+        tried = sorted(map(int, self.left))
+        return self.left[str(max((each for each in tried if each <= steps), default=tried[0]))]
+
+
 class Evidence(Record):
     """All of it, of a sample of the frames around the middle of the scan."""
 
@@ -135,3 +164,4 @@ class Evidence(Record):
     positions: Positions
     probe: Probe
     sampling: Sampling
+    settling: Settling | None = None  # older records have none

@@ -16,6 +16,7 @@ from ptychopinn_batch.verdict.pixels import strange
 from ptychopinn_batch.verdict.positions import position_errors
 from ptychopinn_batch.verdict.probe import probe_errors
 from ptychopinn_batch.verdict.sample import Sample, residual
+from ptychopinn_batch.verdict.settling import settling
 
 if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanStore
@@ -50,6 +51,7 @@ def examine(store: ScanStore, network: Network) -> Evidence | None:
         positions=position_errors(sample, before, floor),
         probe=probe_errors(sample, before, floor),
         sampling=sampling(store, counts=sample.counts),
+        settling=settling(sample),
     )
 
 

@@ -14,6 +14,7 @@ Fault: TypeAlias = Literal[
     "residual",
     "prediction",
     "coverage",
+    "steps",
     "halves",
     "axes",
     "pixel size",

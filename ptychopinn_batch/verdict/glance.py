@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.build import build_store
-from ptychopinn_batch.data.source import Frames, FrameSource, RawScan
+from ptychopinn_batch.data.source import FrameSource, PickedFrames, RawScan
 from ptychopinn_batch.inference import best_device
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import open_scan
@@ -21,36 +19,6 @@ from ptychopinn_batch.stages.prepare import simulated
 from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.examine import FEWEST, examine, shipped
 from ptychopinn_batch.verdict.sample import central_rows
-
-
-@dataclass(frozen=True)
-class Picked:
-    """Some frames of another source, by their increasing rows (K,): a `FrameSource`."""
-
-    source: FrameSource
-    rows: NDArray[np.int64]
-
-    @property
-    def n(self) -> int:
-        return self.source.n
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.source.dtype
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def blocks(self, size: int) -> Iterator[Frames]:
-        """Every frame is read up to the last that is wanted, and let go."""
-        first, last = 0, int(self.rows[-1])
-        for block in self.source.blocks(size):
-            here = self.rows[(self.rows >= first) & (self.rows < first + len(block))]
-            if len(here):
-                yield block[here - first]
-            first += len(block)
-            if first > last:
-                return
 
 
 def glance(scan: Scan) -> Evidence:
@@ -69,7 +37,7 @@ def central(scan: Scan) -> RawScan:
     """The frames around the middle of a scan; of a file, no others are read."""
     if scan.simulate is not None:
         raw = simulated(scan)
-        return picked(raw, Picked(raw.frames, _rows(raw)), _rows(raw))
+        return picked(raw, PickedFrames(raw.frames, _rows(raw)), _rows(raw))
     opened = open_scan(scan)
     raw = opened.raw()
     rows = _rows(raw)

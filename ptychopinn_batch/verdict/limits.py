@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ptychopinn_batch.verdict.findings import Judgement
 
 Limits = tuple[float, float]
@@ -11,6 +13,8 @@ Limits = tuple[float, float]
 EXCESS: Limits = (0.02, 0.08)  # beyond counting noise
 EMPTY: Limits = (0.5, 0.9)  # share of what an empty object leaves
 COVERAGE: Limits = (0.95, 0.5)  # share of the scanned area
+STEPS: Limits = (1.5, math.inf)  # times less beyond noise that more steps leave of frames left out
+STEPS_LEAST = 0.001  # relative residual: less is not worth more steps
 OVERFIT = 3.0  # held-out excess over fitted excess from which frames are not predicted
 
 # Of a scan. Set on one half of the bench's scans, tested on the other: docs/verdict.md.

@@ -9,7 +9,16 @@ from ptychopinn_batch.metrics import Residuals
 from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.findings import Finding, Verdict, finding
 from ptychopinn_batch.verdict.judge import DENSER, LOOK, judge_scan
-from ptychopinn_batch.verdict.limits import COVERAGE, EMPTY, EXCESS, OVERFIT, from_, upto
+from ptychopinn_batch.verdict.limits import (
+    COVERAGE,
+    EMPTY,
+    EXCESS,
+    OVERFIT,
+    STEPS,
+    STEPS_LEAST,
+    from_,
+    upto,
+)
 
 DIVERGED = "Reconstruct with fewer infer.steps, and look at the frames with `check`"
 
@@ -19,10 +28,12 @@ def judge_result(
     held_out: float | None,
     coverage: float,
     evidence: Evidence | None = None,
+    steps: int | None = None,
 ) -> Verdict:
-    """The verdict on a reconstruction, and on its scan where that was looked at."""
+    """The verdict on a reconstruction in so many steps, and on its scan if that was looked at."""
     findings = [*_explained(residuals, held_out), *_predicted(residuals, held_out)]
     findings += _covered(coverage)
+    findings += _settled(evidence, steps)
     scan = judge_scan(evidence).findings if evidence else ()
     return Verdict.of((*findings, *(found for found in scan if found.judgement != "good")))
 
@@ -59,3 +70,13 @@ def _covered(coverage: float) -> Iterator[Finding]:
     if judgement != "good":
         text = f"only {coverage:.0%} of the scanned area was lit"
         yield finding("coverage", judgement, text, "Fill the gaps, or trust the lit part only")
+
+
+def _settled(evidence: Evidence | None, steps: int | None) -> Iterator[Finding]:
+    if evidence is None or evidence.settling is None or steps is None:
+        return
+    enough, gain = evidence.settling.enough, evidence.settling.gain(steps)
+    judgement = upto(gain, STEPS)
+    if judgement != "good" and evidence.settling.saved(steps) > STEPS_LEAST:
+        text = f"{enough} steps would leave {gain:.1f} times less of what is beyond noise"
+        yield finding("steps", judgement, text, f"Write infer.steps: {enough}")

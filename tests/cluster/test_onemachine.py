@@ -4,23 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from cluster_fixtures import PREFIX, end_abandoned, owned
 from onemachine.folder import Folder
 
+from tests.waiting import until
+
 HERE = Path(__file__).parent
-PATIENCE = 60  # seconds
-
-
-def until(holds, seconds=PATIENCE):
-    deadline = time.monotonic() + seconds
-    while not (value := holds()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return value
 
 
 def ask(*command):

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,10 +13,12 @@ from hpc.ledger import Ended, read_entries, read_state
 from hpc.paths import RunPaths
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.training.paths import TrainingPaths
+from tests import waiting
 
 PATIENCE = 240  # seconds
+until = partial(waiting.until, seconds=PATIENCE, pause=0.1)
 
 SPEC = """\
 version: 1
@@ -71,13 +73,6 @@ class Place:
     def metrics(self):
         result = ResultPaths(self.run.result("default", "star"))
         return Metrics.model_validate_json(result.metrics.read_bytes())
-
-
-def until(holds, seconds=PATIENCE):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,11 @@ from hpc.slurm.client import Slurm
 from hpc.slurm.observe import observe
 from hpc.slurm.profile import Profile
 from hpc.task import Task, make_task
+from tests import waiting
 
 HERE = Path(__file__).parent
 PATIENCE = 180  # seconds
+until = partial(waiting.until, seconds=PATIENCE, pause=0.1)
 SIGNAL = 30  # seconds before the time limit
 
 
@@ -85,13 +88,6 @@ def finish(executor, run, tasks):
 
 def wait(handle):
     until(handle.poll)
-
-
-def until(holds, seconds=PATIENCE):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def states(run, tasks):

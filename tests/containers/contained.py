@@ -12,7 +12,7 @@ from hpc.ledger import read_state
 from hpc.paths import RunPaths
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 
 SPEC = """\
 version: 1

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,17 +15,16 @@ from contained import Place, assert_same_object
 from hpc.fsio import sha256_file
 from hpc.heartbeat import read_heartbeat
 from hpc.ledger import Ended, read_entries, read_state
+from tests import waiting
 
 pytestmark = pytest.mark.timeout(2400)  # the image is built for the first of them
 
 PATIENCE = 600  # seconds
+until = partial(waiting.until, seconds=PATIENCE, pause=0.2)
 
-
-def until(holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
+# On a cluster each account sees a run to its end and one that is ended early, in half the runs.
+AS_ROOT = pytest.mark.parametrize("account", ["root"], indirect=True)
+AS_ORDINARY_USER = pytest.mark.parametrize("account", ["ordinary user"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +73,7 @@ def test_on_this_machine(own, image, without):
     assert leftovers(image) == []
 
 
+@AS_ROOT
 def test_on_a_cluster_with_a_training_of_two_nodes_of_two_ranks(cluster, own, image, without):
     assert "All 6 tasks are done" in own.submit("--profile", "hall", "--watch")
     assert own.hosts() <= set(cluster.nodes)
@@ -95,6 +95,7 @@ def steps(place):
     return beat.step if beat else 0
 
 
+@AS_ORDINARY_USER
 def test_a_training_that_is_preempted_goes_on_and_ends_as_an_undisturbed_one(
     cluster, own, image, without
 ):
@@ -114,6 +115,7 @@ def test_a_training_that_is_preempted_goes_on_and_ends_as_an_undisturbed_one(
     assert_same_object(own, without)
 
 
+@AS_ROOT
 def test_a_cancelled_task_leaves_nothing_behind(cluster, own, image):
     own.write(image, regions=4000)
     own.submit("--profile", "hall")

@@ -21,7 +21,7 @@ from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.examine import examine, shipped
 from ptychopinn_batch.writers.cxi import write_cxi
 from ptychopinn_batch.writers.ptychodus import write_ptychodus_folder
-from tests.ptychopinn_batch.conftest import Here
+from tests.ptychopinn_batch.one_process import Here
 
 from .desk import RUN, Desk, beamline_folder, nexus_file
 

@@ -10,7 +10,7 @@ import yaml
 import ptychopinn_batch
 from hpc.slurm.profile import Options
 from ptychopinn_batch.cli import COMMANDS, cli
-from ptychopinn_batch.clusterfile import STAGES
+from ptychopinn_batch.cluster.file import STAGES
 from ptychopinn_batch.legacy.table import DEFAULTS, TABLE
 from ptychopinn_batch.legacy.torchconfig import DataSection, ModelSection, TrainingSection
 from ptychopinn_batch.speclang.schema import SWEEPABLE, node_at

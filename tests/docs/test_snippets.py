@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from ptychopinn_batch import api
 from ptychopinn_batch.cli import COMMANDS, cli
-from ptychopinn_batch.clusterfile import read_cluster
+from ptychopinn_batch.cluster.file import read_cluster
 from ptychopinn_batch.readers.registry import readers
 from tests.ptychopinn_batch.commands.test_profile import ANSWERS, FAKES
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.ptychopinn_batch import one_process
+
 from .markdown import DOCS, blocks
 
 BEFORE = """\
@@ -16,7 +18,7 @@ SETTINGS = f"""\
 [Processing]
 algorithm = ptychopinn-batch_network
 [PtychoPINNBatch]
-command = {sys.executable} -m ptychopinn_batch
+command = {sys.executable} {one_process.__file__}
 steps = 1
 """
 

@@ -2,8 +2,8 @@
 
     python -m tests.errors.table > docs/errors.md
 
-What a message fills in is shown as …. A message counts as tested where a test has its longest
-literal words, as it must to have produced it.
+What a message fills in is shown as …. A message counts as tested where a text in a test has the
+longest run of its words that is always the same, as it must to have produced it.
 """
 
 from __future__ import annotations
@@ -70,29 +70,30 @@ def page() -> str:
 
 
 def untested() -> list[Message]:
-    """Those whose words stand in no test."""
-    tests = _words("\n".join(
-        path.read_text() for path in sorted((ROOT / "tests").rglob("*.py"))
-        if path.parent.name != "errors"
-    ))  # fmt: skip
-    return [message for message in messages() if not _is_said(message, tests)]
+    """Those whose words stand in no text of a test."""
+    folders = (path for path in (ROOT / "tests").iterdir() if path.name != "errors")
+    files = (path for folder in folders for path in folder.rglob("*.py"))
+    said = "\n".join({_words(text) for path in files for text in _texts_in(path)})
+    return [message for message in messages() if _words(message.literal) not in said]
 
 
-def _is_said(message: Message, tests: str) -> bool:
-    """Whether a test has three words of it in a row, or all where it has fewer."""
-    words = _words(message.literal).split()
-    runs = (words[k : k + 3] for k in range(max(1, len(words) - 2)))
-    return any(" ".join(run) in tests for run in runs)
+def _texts_in(path: Path) -> Iterator[str]:
+    """What a test compares with: its texts, docstrings left out."""
+    tree = ast.parse(path.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in alone:
+            yield _text(node)
 
 
 def _words(text: str) -> str:
-    """Words alone: tests have patterns, quotes, and lines of their own."""
-    return " ".join(re.findall(r"[\w'-]+", text.replace("\\", "").lower()))
+    """Words alone: tests have patterns and quotes."""
+    return " ".join(re.findall(rf"[\w'{FILLED}-]+", text.replace("\\", "").lower()))
 
 
 def _messages_of(path: Path) -> Iterator[Message]:
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    tree = ast.parse(path.read_text())
+    tree, constants = ast.parse(path.read_text()), _constants(path)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = getattr(call.func, "id", getattr(call.func, "attr", ""))
@@ -102,19 +103,39 @@ def _messages_of(path: Path) -> Iterator[Message]:
         inside = [f for f in functions if f.lineno <= call.lineno <= (f.end_lineno or 0)]
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         mends = given.get("mend") or next(iter(call.args[number + 1 : number + 2]), None)
-        for what in _texts(call.args[number], inside, call.lineno):
-            mend = " or ".join(_texts(mends, inside, call.lineno)) if mends else ""
+        for what in _texts(call.args[number], inside, call.lineno, constants):
+            mend = " or ".join(_texts(mends, inside, call.lineno, constants)) if mends else ""
             if len(_words(what).split()) >= 2:
                 yield Message(module, what, mend)
 
 
-def _texts(node: ast.AST, inside: list[ast.FunctionDef], line: int) -> list[str]:
+@cache
+def _constants(path: Path) -> dict[str, ast.AST]:
+    """What the names of a module stand for: its own, and those it takes from our other modules."""
+    found: dict[str, ast.AST] = {}
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id] = node.value
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(PACKAGES):
+            other = (ROOT / str(node.module).replace(".", "/")).with_suffix(".py")
+            theirs = _constants(other) if other.exists() else {}
+            found |= {one.name: theirs[one.name] for one in node.names if one.name in theirs}
+    return found
+
+
+def _texts(
+    node: ast.AST, inside: list[ast.FunctionDef], line: int, constants: dict[str, ast.AST]
+) -> list[str]:
     """The text of an expression; of a variable, the last that it was given before this line."""
     if isinstance(node, ast.IfExp):
-        return [*_texts(node.body, inside, line), *_texts(node.orelse, inside, line)]
-    if isinstance(node, ast.Name) and inside:
-        given = [pair for pair in _assigned(inside[-1], node.id) if pair[0] <= line]
-        return [text for at, value in given[-1:] for text in _texts(value, [], at)] or [FILLED]
+        both = (_texts(each, inside, line, constants) for each in (node.body, node.orelse))
+        return [text for texts in both for text in texts]
+    if isinstance(node, ast.Name):
+        pairs = _assigned(inside[-1], node.id) if inside else []
+        given = [pair for pair in pairs if pair[0] <= line]
+        if not given and node.id in constants:
+            given = [(0, constants[node.id])]
+        return [t for at, value in given[-1:] for t in _texts(value, [], at, constants)] or [FILLED]
     return [_text(node)]
 
 

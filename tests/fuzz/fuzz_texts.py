@@ -35,11 +35,11 @@ from hpc.slurm.batches import Accepted, Batch, read_batches
 from hpc.submission import plan_run, record_submission
 from hpc.task import Task
 from ptychopinn_batch.cli import cli
-from ptychopinn_batch.clusterfile import read_cluster
+from ptychopinn_batch.cluster.file import read_cluster
 from ptychopinn_batch.commands.job import read_job
 from ptychopinn_batch.runfolder import write_spec
-from ptychopinn_batch.specfile import load_spec
-from ptychopinn_batch.sweep import expand
+from ptychopinn_batch.speclang.file import load_spec
+from ptychopinn_batch.speclang.variants import expand
 
 ROOT = Path(__file__).parents[2]
 SIMULATED = """\

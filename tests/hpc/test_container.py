@@ -114,7 +114,7 @@ def test_what_apptainer_would_take_for_several_binds_is_refused(bind):
 
 def test_a_container_brings_its_own_python():
     for keys in ({"python": "python3"}, {"stages": {"train": {"python": "python3"}}}):
-        with pytest.raises(ValidationError, match="brings its own Python"):
+        with pytest.raises(ValidationError, match="the container brings its own Python"):
             Profile.model_validate({"version": 1, "container": {"image": "p.sif"}, **keys})
 
 
@@ -132,7 +132,11 @@ def test_an_image_is_pinned_by_its_full_path_and_what_it_holds(image):
 def test_another_image_in_its_place_is_refused(image):
     found = pinned(container(), image.parent, "hall.yaml")
     image.write_bytes(SIF + b"newer")
-    with pytest.raises(UserError, match=r"^hall.yaml: .*p\.sif is not the image that is meant"):
+    with pytest.raises(
+        UserError,
+        match=rf"^hall.yaml: .*p\.sif is not the image that is meant: its "
+        rf"SHA-256 is {sha256_file(image)}\. Get that one back, or change sha256",
+    ):
         pinned(found, image.parent, "hall.yaml")
 
 
@@ -155,7 +159,7 @@ def test_what_is_no_image(tmp_path):
     with pytest.raises(UserError, match="is a folder, not an image"):
         pinned(container(), tmp_path, "hall.yaml")
     (tmp_path / "q.sif").write_text("text")
-    with pytest.raises(UserError, match="is no image of Apptainer"):
+    with pytest.raises(UserError, match=r"is no image of Apptainer \(SIF\)\. Build one with"):
         pinned(container(image="q.sif"), tmp_path, "hall.yaml")
 
 
@@ -188,12 +192,40 @@ def test_no_apptainer(image, tmp_path, monkeypatch):
 
 def test_a_container_that_does_not_start(image, apptainer, tmp_path):
     apptainer.write_text("#!/bin/sh\necho FATAL: no user namespaces >&2; exit 255\n")
-    with pytest.raises(UserError, match=r"does not start \(FATAL: no user namespaces\)"):
+    with pytest.raises(
+        UserError, match=r"the container does not start \(FATAL: no user namespaces\)"
+    ):
         check(container(image=str(image)), tmp_path)
 
 
+def test_a_container_that_does_not_start_in_time(
+    image, apptainer, tmp_path, monkeypatch, refusal_of
+):
+    monkeypatch.setattr("hpc.probe.ANSWER", 0.05)
+    apptainer.write_text("#!/bin/sh\nexec sleep 60\n")
+    assert refusal_of(check, container(image=str(image)), tmp_path) == (
+        "the container did not start within 0.05 s",
+        "hall.yaml",
+        "`ptychopinn-batch doctor` tells more",
+    )
+
+
+@pytest.mark.parametrize("said", ["Hello from a web server", ""])
+def test_an_image_of_something_else(image, apptainer, tmp_path, refusal_of, said):
+    apptainer.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    assert refusal_of(check, container(image=str(image)), tmp_path) == (
+        f"the image {image} gives a strange answer: {said!r}",
+        "hall.yaml",
+        "Name one that containers/build made",
+    )
+
+
 def test_runs_in_a_folder_that_cannot_be_bound(image, apptainer, tmp_path):
-    with pytest.raises(UserError, match="spaces, commas or colons"):
+    with pytest.raises(
+        UserError,
+        match="a container cannot have a folder with spaces, "
+        r"commas or colons in its name\. Name another --runs",
+    ):
         check(container(image=str(image)), tmp_path / "my runs")
 
 

@@ -63,6 +63,20 @@ def test_a_stage_can_have_a_limit_of_its_own(
     assert poll_once(executor, tasks) == ["a", "b", "d"]
 
 
+def test_tasks_that_slurm_has_are_not_started_here_as_well(
+    run: RunPaths, make: Make, refusal_of: Callable[..., tuple[str, str, str]]
+) -> None:
+    run.create()
+    task = make("a")
+    append(run.ledger("a"), Queued(key=task.key, batch="t1"))
+    assert refusal_of(LocalExecutor(room=Room()).submit, run, [task]) == (
+        "SLURM has tasks of this run (a queued)",
+        "run demo",
+        "Name the profile or executor it was submitted with, or cancel the run first",
+    )
+    assert [type(entry) for entry in read_entries(run.ledger("a"))] == [Queued]
+
+
 def test_threads_are_bounded_by_the_cpus_asked_for_unless_the_user_said_otherwise(
     run: RunPaths, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Where everything of a run lies: names that scripts of users rely on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,21 @@ def test_a_run_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -
         RunPaths(tmp_path, name)
 
 
-def test_a_home_that_is_not_known_is_a_mistake_of_the_user() -> None:
-    with pytest.raises(UserError, match=r"~nobody-here/runs: .* Write the path in full"):
-        RunPaths(Path("~nobody-here/runs"), "fly64")
+def test_a_home_that_is_not_known_is_a_mistake_of_the_user(
+    refusal_of: Callable[..., tuple[str, str, str]],
+) -> None:
+    assert refusal_of(RunPaths, Path("~nobody-here/runs"), "fly64") == (
+        "it is not known which folder '~' means here",
+        "~nobody-here/runs",
+        "Write the path in full",
+    )
+
+
+def test_a_folder_whose_name_would_end_a_line_of_a_script_is_refused(
+    refusal_of: Callable[..., tuple[str, str, str]],
+) -> None:
+    assert refusal_of(RunPaths, Path("/data/a\nrm -r b"), "fly64") == (
+        "the name of this folder has line breaks or other control characters",
+        r"'/data/a\nrm -r b'",
+        "Choose another --runs folder",
+    )

@@ -166,7 +166,7 @@ def test_a_reader_sees_every_change_though_it_reads_only_what_changed(
     reader = StatusReader(run)
     assert reader.read().counts == {"done": 10, "pending": 10}
     read: list[str] = []
-    from hpc import status as module
+    from hpc.status import reader as module
 
     folded = module.folded_state
     monkeypatch.setattr(

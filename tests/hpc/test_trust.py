@@ -30,14 +30,17 @@ def test_a_folder_of_ones_own_is_trusted_also_where_a_group_shares_it(run: RunPa
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_folder_that_everybody_may_write_in_is_refused(run: RunPaths, number: int) -> None:
+def test_a_folder_that_everybody_may_write_in_is_refused(
+    run: RunPaths, refusal_of: Callable[..., tuple[str, str, str]], number: int
+) -> None:
     run.create()
     folder = folders(run)[number]
     folder.chmod(0o777)
-    with pytest.raises(UserError, match="everybody may write in this folder") as caught:
-        check_trusted(run)
-    assert caught.value.where == str(folder)
-    assert "chmod -R o-w" in str(caught.value)
+    assert refusal_of(check_trusted, run) == (
+        "everybody may write in this folder, and so have your tasks run anything",
+        str(folder),
+        f"Call chmod -R o-w on it, or set {TRUST}=1 if you trust everybody here",
+    )
     folder.chmod(0o755)
     check_trusted(run)
 
@@ -65,10 +68,14 @@ def foreign(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
     return run
 
 
-def test_the_run_of_somebody_else_is_refused_by_name(foreign: RunPaths) -> None:
-    with pytest.raises(UserError, match="this folder belongs to nobody, who can have") as caught:
-        check_trusted(foreign)
-    assert caught.value.where == str(foreign.folder)
+def test_the_run_of_somebody_else_is_refused_by_name(
+    foreign: RunPaths, refusal_of: Callable[..., tuple[str, str, str]]
+) -> None:
+    assert refusal_of(check_trusted, foreign) == (
+        "this folder belongs to nobody, who can have your tasks run anything",
+        str(foreign.folder),
+        f"Choose another --runs folder, or set {TRUST}=1 if you trust its owner",
+    )
 
 
 def test_the_user_may_trust_all_the_same(

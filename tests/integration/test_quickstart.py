@@ -7,18 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 
 from hpc.heartbeat import read_heartbeat
 from hpc.ledger import read_state
 from hpc.paths import RunPaths
 from ptychopinn_batch import load_model
+from ptychopinn_batch.cli import cli
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
+from tests import waiting
+from tests.ptychopinn_batch.one_process import Here
 
 SPEC = """\
 version: 1
@@ -38,6 +43,7 @@ TASKS = (
     "finalize-default-star",
 )
 PATIENCE = 240  # seconds
+until = partial(waiting.until, seconds=PATIENCE, pause=0.005)
 
 
 class Place:
@@ -84,13 +90,6 @@ class Place:
         return ObjectStore.open(self.result.object_array).read()
 
 
-def until(holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A place where the run was done without any disturbance, and what submit printed."""
@@ -99,11 +98,25 @@ def done(tmp_path_factory):
     return place
 
 
+class Copy(Place):
+    """What is submitted there is done in this process, in one thread too."""
+
+    def submit(self, *options):
+        result = CliRunner().invoke(cli, ["submit", "small.yaml", *options])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+
 @pytest.fixture
-def copy(done, tmp_path):
+def copy(done, tmp_path, monkeypatch):
     """The same, to be changed."""
     shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hpc.executors.local.Child", Here)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Copy(tmp_path)
+    torch.set_num_threads(threads)
 
 
 def test_one_command_leads_from_a_spec_to_every_file_that_is_promised(done):

@@ -1,17 +1,12 @@
 """What tests share: small scans; the command line, tasks run in the same process."""
 
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from hpc.executors.watch import Child
-from hpc.paths import RunPaths
-from hpc.worker import run_task
 from ptychopinn_batch.cli import cli
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.store import ScanStore
@@ -19,6 +14,7 @@ from ptychopinn_batch.jobspec import Simulation
 from ptychopinn_batch.simulate.scan import simulate_scan
 
 from .contract import write_contract
+from .one_process import Here
 
 SMALL_SCAN = Simulation(frames=900, frame_size=32, step=3.5, probe_radius=0.14, photons=1e6)
 
@@ -38,23 +34,6 @@ def save(tmp_path) -> Callable[..., Path]:
         return write_contract(tmp_path / name, **changes)
 
     return write
-
-
-class Here(Child):
-    """A worker that has done its task when it is started: no new interpreter, no new imports."""
-
-    @classmethod
-    def start(cls, task, command, log, environment, gpus=()):
-        root, name = (command[command.index(option) + 1] for option in ("--runs", "--run"))
-        with log.open("a") as output, redirect_stdout(output), redirect_stderr(output):
-            run_task(RunPaths(Path(root), name), task.id)
-        return cls(task, SimpleNamespace(pid=0), gpus)
-
-    def is_gone(self):
-        return True
-
-    def reap(self):
-        return 0
 
 
 @pytest.fixture

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 import ptychopinn_batch as pb
 from hpc.errors import UserError
 from hpc.paths import RunPaths
+from ptychopinn_batch.cli import cli
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import read_manifest, verify_package
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 
-from .conftest import Here
+from .one_process import Here
 
 STAR = {"frames": 100, "frame_size": 32, "object": "star", "step": 6.0, "probe_radius": 0.2}
 NEW = {"unrolled": {"width": 4, "hidden": 2, "depth": 2}}
@@ -80,12 +82,10 @@ def refined(scan):
 def run(folder, scan):
     """The same by the command line, after the scan was loaded in Python."""
     Path("small.yaml").write_text(json.dumps(SPEC))
-    subprocess.run(
-        [sys.executable, "-m", "ptychopinn_batch", "submit", "small.yaml"],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hpc.executors.local.Child", Here)
+        result = CliRunner().invoke(cli, ["submit", "small.yaml"])
+    assert result.exit_code == 0, result.output
     return RunPaths("runs", "small")
 
 
@@ -272,9 +272,23 @@ def test_mistakes_are_told_as_those_of_a_job_spec(scan, call, message):
         call(scan)
 
 
+def test_scans_are_loaded_one_by_one(save, refusal_of, tmp_path):
+    for name in ("a.npz", "b.npz"):
+        save(name)
+    assert refusal_of(pb.load_scan, tmp_path / "*.npz", runs=tmp_path / "runs") == (
+        f"2 files match '{tmp_path}/*.npz'",
+        "load_scan",
+        "Load them one by one",
+    )
+
+
 @pytest.mark.parametrize(
     ("formats", "message"),
-    [(["pngs"], "Did you mean 'png'"), (["bundle"], "Known here"), ("png", r"\['png'\]")],
+    [
+        (["pngs"], r"^export: there is no format 'pngs' for this\. Did you mean 'png'\?$"),
+        (["bundle"], "Known here"),
+        ("png", r"^export: formats are a list\. Write \['png'\]$"),
+    ],
 )
 def test_unknown_formats_are_told(result, tmp_path, formats, message):
     with pytest.raises(UserError, match=message):

@@ -209,4 +209,6 @@ def test_simulate_refuses_what_it_does_not_know_and_replaces_nothing(refuses):
         "simulate", "new.npz", "--set", "fraems=20"
     )
     assert "this file exists" in refuses("simulate", "scan.npz")
-    assert "ends in .npz" in refuses("simulate", "scan.h5")
+    assert refuses("simulate", "scan.h5") == (
+        "Error: scan.h5: this name does not end in .npz. Write scan.npz\n"
+    )

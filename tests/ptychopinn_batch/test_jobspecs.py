@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ptychopinn_batch.specfile import load_spec
+from ptychopinn_batch.speclang.file import load_spec
 from ptychopinn_batch.speclang.schema import known_keys
+from ptychopinn_batch.speclang.template import init_spec_text
+from ptychopinn_batch.speclang.variants import expand
 from ptychopinn_batch.speclang.yamltree import parse_yaml
-from ptychopinn_batch.sweep import expand
-from ptychopinn_batch.template import init_spec_text
 
 JOBSPECS = Path(__file__).parents[2] / "jobspecs"
 

@@ -12,7 +12,7 @@ import zarr
 
 from hpc.errors import StateError
 from ptychopinn_batch.canvas import Canvas, Window
-from ptychopinn_batch.objectstore import ObjectStore
+from ptychopinn_batch.objectstore import AGAIN, ObjectStore
 
 CANVAS = Canvas(x0=-3, y0=5, height=100, width=150, pixel_size_m=1e-8)
 
@@ -108,29 +108,40 @@ def test_an_array_of_another_key_or_tiling_is_replaced(tmp_path, changed):
     assert not (store.folder / "object" / "c").exists()
 
 
-def test_opening_an_array_of_another_key_is_refused(tmp_path):
+def test_opening_an_array_of_another_key_is_refused(tmp_path, refusal_of):
     store_at(tmp_path)
-    with pytest.raises(StateError, match="made by key k, expected other"):
-        ObjectStore.open(tmp_path / "object.zarr", array_key="other")
+    assert refusal_of(ObjectStore.open, tmp_path / "object.zarr", array_key="other") == (
+        "this array was made by key k, expected other",
+        str(tmp_path / "object.zarr"),
+        AGAIN,
+    )
 
 
-@pytest.mark.parametrize("kind", ["nothing", "a foreign array"])
-def test_opening_what_is_no_object_array_is_refused(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("nothing", "there is no object array"),
+        ("a foreign array", "this is no object array of ours (array_key: Field required)"),
+    ],
+)
+def test_opening_what_is_no_object_array_is_refused(tmp_path, refusal_of, kind, expected):
     if kind == "a foreign array":
         zarr.create_group(tmp_path / "object.zarr", attributes={"canvas": "none"})
-    with pytest.raises(StateError, match=r"object\.zarr"):
-        ObjectStore.open(tmp_path / "object.zarr")
+    what, *rest = refusal_of(ObjectStore.open, tmp_path / "object.zarr")
+    assert what.startswith(expected)
+    assert rest == [str(tmp_path / "object.zarr"), AGAIN]
 
 
-def test_a_shard_whose_bytes_were_changed_is_refused(tmp_path):
+def test_a_shard_whose_bytes_were_changed_is_refused(tmp_path, refusal_of):
     store = store_at(tmp_path)
     write_all(store, whole_object())
     shard = store.folder / "object" / "c" / "0" / "1"
     content = bytearray(shard.read_bytes())
     content[len(content) // 2] ^= 0xFF
     shard.write_bytes(content)
-    with pytest.raises(StateError, match="bytes were changed"):
-        store.read()
+    what, *rest = refusal_of(store.read)
+    assert what.startswith("its bytes were changed (")
+    assert rest == [str(store.folder), AGAIN]
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut short"])

@@ -25,6 +25,7 @@ from ptychopinn_batch.package import (
     save_package,
 )
 
+RENEW = "Get the package again, or submit the run that made it again"
 SMALL = UnrolledSettings(width=4, hidden=2, depth=2)
 
 
@@ -103,11 +104,14 @@ def test_a_missing_file_is_named(tmp_path, name):
         load_package(folder)
 
 
-def test_a_strange_file_is_named(tmp_path):
+def test_a_strange_file_is_named(tmp_path, refusal_of):
     folder = saved(tmp_path / "p")
     (folder / "notes.pkl").write_bytes(b"")
-    with pytest.raises(StateError, match=r"notes\.pkl does not belong"):
-        load_package(folder)
+    assert refusal_of(load_package, folder) == (
+        "notes.pkl does not belong to this package",
+        str(folder),
+        "Give the package a folder of its own",
+    )
 
 
 def test_a_manifest_of_a_later_version_is_named_as_that(tmp_path):
@@ -126,8 +130,29 @@ def test_an_unknown_architecture_is_named(tmp_path):
 def test_settings_that_do_not_fit_the_weights_are_refused(tmp_path):
     settings = {"width": 8, "hidden": 2, "depth": 2}
     folder = rewritten(saved(tmp_path / "p"), settings=settings)
-    with pytest.raises(StateError, match="do not fit the network"):
+    with pytest.raises(
+        StateError,
+        match=r"model\.pth: these weights do not fit the network: the "
+        r"file has .* as .*, expected .*, and \d+ faults more\. Get the package",
+    ):
         load_package(folder)
+
+
+@pytest.mark.parametrize("settings", [{"width": 1}, {"colour": 3}])
+def test_settings_that_no_network_has_are_refused(tmp_path, refusal_of, settings):
+    folder = rewritten(saved(tmp_path / "p"), settings=settings)
+    what, *rest = refusal_of(load_package, folder)
+    assert what.startswith(f"settings of the network are not valid ({next(iter(settings))}: ")
+    assert rest == [str(folder / MANIFEST), RENEW]
+
+
+def test_a_package_that_was_replaced_since_the_plan_is_refused(tmp_path, refusal_of):
+    folder = saved(tmp_path / "p")
+    assert refusal_of(load_package, folder, identity="0" * 64) == (
+        "this package is not the one the run was planned with",
+        str(folder),
+        "Submit the run again",
+    )
 
 
 @pytest.mark.parametrize("fault", ["missing", "unexpected"])
@@ -145,14 +170,27 @@ def test_weights_must_fit_one_to_one(tmp_path, fault):
         load_weights(network(), tmp_path / "w.pth")
 
 
-def test_weights_that_are_pickled_code_are_not_run(tmp_path):
+@pytest.mark.parametrize("content", [torch.zeros(3), {"epoch": 3}, {1: torch.zeros(3)}])
+def test_weights_are_tensors_by_name(tmp_path, refusal_of, content):
+    torch.save(content, tmp_path / "w.pth")
+    assert refusal_of(load_weights, network(), tmp_path / "w.pth") == (
+        "this file is no state dict",
+        str(tmp_path / "w.pth"),
+        RENEW,
+    )
+
+
+def test_weights_that_are_pickled_code_are_not_run(tmp_path, refusal_of):
     class Evil:
         def __reduce__(self):
             return Path.touch, (tmp_path / "was run",)
 
     torch.save({"weight": Evil()}, tmp_path / "w.pth")
-    with pytest.raises(StateError, match="no plain tensors"):
-        load_weights(network(), tmp_path / "w.pth")
+    assert refusal_of(load_weights, network(), tmp_path / "w.pth") == (
+        "this file holds no plain tensors",
+        str(tmp_path / "w.pth"),
+        RENEW,
+    )
     assert not (tmp_path / "was run").exists()
 
 
@@ -190,9 +228,12 @@ def test_a_package_is_found_beside_the_spec(tmp_path):
     assert resolve_pretrained("models/star", tmp_path) == tmp_path / "models" / "star"
 
 
-def test_where_there_is_no_package_the_message_says_what_one_is(tmp_path):
-    with pytest.raises(UserError, match=r"no model package at .*manifest\.json and model\.pth"):
-        resolve_pretrained("nowhere", tmp_path)
+def test_where_there_is_no_package_the_message_says_what_one_is(tmp_path, refusal_of):
+    assert refusal_of(resolve_pretrained, "nowhere", tmp_path) == (
+        f"there is no model package at {tmp_path}/nowhere",
+        "model.pretrained",
+        "Name a folder that holds manifest.json and model.pth, 'default' or 'none'",
+    )
 
 
 @pytest.mark.parametrize("name", ["wts.h5.zip", "last.ckpt"])

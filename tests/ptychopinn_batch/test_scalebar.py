@@ -1,8 +1,8 @@
-"""Scale bars: round lengths, with their units."""
+"""Scale bars: round lengths."""
 
 import pytest
 
-from ptychopinn_batch.scalebar import metres, nice_length
+from ptychopinn_batch.scalebar import nice_length
 
 
 @pytest.mark.parametrize(
@@ -10,10 +10,3 @@ from ptychopinn_batch.scalebar import metres, nice_length
 )
 def test_scale_bars_have_round_lengths(longest, length):
     assert nice_length(longest) == pytest.approx(length)
-
-
-@pytest.mark.parametrize(
-    ("length", "words"), [(2e-6, "2 µm"), (5e-8, "50 nm"), (1e-3, "1 mm"), (2e-11, "20 pm")]
-)
-def test_a_length_is_told_with_its_unit(length, words):
-    assert metres(length) == words

@@ -139,10 +139,13 @@ def test_an_answer_without_sense_is_one_message(kind):
         detected(*texts)
 
 
-def test_a_cluster_without_arrays_is_of_no_use():
+def test_a_cluster_without_arrays_is_of_no_use(refusal_of):
     config, *others = answers("site")
-    with pytest.raises(UserError, match="job arrays are turned off"):
-        detected(config.replace("10001", "0"), *others)
+    assert refusal_of(detected, config.replace("10001", "0"), *others) == (
+        "job arrays are turned off on this cluster (MaxArraySize is 0)",
+        None,
+        "Ask its administrators for job arrays",
+    )
 
 
 def test_three_questions_are_asked():

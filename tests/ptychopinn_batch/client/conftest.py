@@ -17,6 +17,7 @@ from ptychopinn_batch.writers.ptychodus import write_ptychodus_folder
 
 SCRIPT = Path(__file__).with_name("in_ptychodus.py")
 OURS = [sys.executable, "-m", "ptychopinn_batch"]
+QUICK = [sys.executable, str(Path(__file__).parents[1] / "one_process.py")]
 STEPS = 2
 SMALL = (  # a training of seconds
     "train.split=frames train.regions_per_epoch=2 train.window=48 train.frames_per_region=16 "
@@ -84,9 +85,9 @@ def scan(tmp_path_factory):
     return folder
 
 
-def settings(folder, **changes):
-    command = " ".join(OURS)
-    return {"command": command, "runs_folder": str(folder), "steps": STEPS, **changes}
+def settings(folder, command=QUICK, **changes):
+    """Those of the client; the program has no workers unless it is called as `OURS`."""
+    return {"command": " ".join(command), "runs_folder": str(folder), "steps": STEPS, **changes}
 
 
 def settings_file(path, algorithm, values):
@@ -120,7 +121,7 @@ def pipeline(scan, tmp_path_factory):
             "export": ["ptychodus"],
         }
         spec.write_text(json.dumps(wanted))
-        command = [*OURS, "submit", str(spec), "--runs", str(folder)]
+        command = [*QUICK, "submit", str(spec), "--runs", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return folder / name / "results" / "default" / "scan"

@@ -12,7 +12,7 @@ import pytest
 import ptychopinn_batch
 from ptychopinn_batch.package.folder import read_manifest
 
-from .conftest import SMALL, STEPS, counts_of, settings, settings_file
+from .conftest import OURS, SMALL, STEPS, counts_of, settings, settings_file
 
 pytestmark = pytest.mark.timeout(1200)  # runs one after another, each with processes of its own
 EPOCHS = 2
@@ -43,7 +43,8 @@ def first(ptychodus, scan, tmp_path_factory):
     """Reconstructed from a script of one's own: the product's file and what was seen of it."""
     folder = tmp_path_factory.mktemp("first")
     out = folder / "product.h5"
-    return out, ptychodus.do("reconstruct", scan=scan, settings=settings(folder), out=out)
+    values = settings(folder, OURS)
+    return out, ptychodus.do("reconstruct", scan=scan, settings=values, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ class TestInAScriptOfOnesOwn:
         assert not list(tmp_path.glob("ptychopinn-batch-*"))
 
     def test_closing_ptychodus_cancels_what_it_had_begun(self, ptychodus, scan, tmp_path):
-        ptychodus.do("leave", scan=scan, settings=settings(tmp_path, steps=1000))
+        ptychodus.do("leave", scan=scan, settings=settings(tmp_path, OURS, steps=1000))
         assert set(counts_of(tmp_path)) <= {"done", "cancelled"}
         assert "cancelled" in counts_of(tmp_path)
 
@@ -132,7 +133,7 @@ class TestTraining:
 
     def test_who_listens_no_longer_stops_it(self, ptychodus, scan, tmp_path):
         runs = tmp_path / "runs"
-        values = settings(runs, epochs=1000, overrides=SMALL)
+        values = settings(runs, OURS, epochs=1000, overrides=SMALL)
         places = {"data": tmp_path / "data", "out": tmp_path / "out"}
         told = ptychodus.do("stop", scan=scan, settings=values, **places)
         assert told["epochs"] < 1000

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from .conftest import SMALL, counts_of, settings
+from .conftest import OURS, SMALL, counts_of, settings
 
 pytestmark = pytest.mark.timeout(1200)
 MODEST = " ".join(  # what a node of the test's cluster has
@@ -15,7 +15,7 @@ MODEST = " ".join(  # what a node of the test's cluster has
 
 
 def on_slurm(runs, **changes):
-    return settings(runs, executor="slurm", overrides=f"{SMALL} {MODEST}", **changes)
+    return settings(runs, OURS, executor="slurm", overrides=f"{SMALL} {MODEST}", **changes)
 
 
 def jobs():

@@ -13,7 +13,7 @@ from hpc.resources import Resources
 from hpc.submission import plan_run, record_submission
 from hpc.task import make_task
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 
 HOUR = timedelta(hours=1)
 

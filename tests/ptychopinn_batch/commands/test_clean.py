@@ -75,6 +75,16 @@ def test_a_run_that_is_named_and_at_work_is_refused_another_is_left_alone(
     assert not left.exists()
 
 
+def test_runs_in_different_folders_are_refused(left, on_disk, refuses, tmp_path):
+    on_disk("other", "train-a")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "runs" / "other").rename(tmp_path / "archive" / "other")
+    assert refuses("clean", "demo", "archive/other", "--yes") == (
+        "Error: demo, archive/other: these runs lie in different folders. Clean them one folder at "
+        "a time\n"
+    )
+
+
 def test_a_run_that_somebody_submits_at_the_moment_is_refused(left, refuses, monkeypatch):
     with Lease(left.parent / "run.lock", "x"):
         monkeypatch.setattr("ptychopinn_batch.tidy.runs.os.getpid", lambda: 1)
@@ -87,7 +97,7 @@ def test_json_tells_what_would_go_and_what_went_and_cannot_ask(left, prints, cal
     assert would["found"]["frees"] >= 100_000
     code, _, said = call("clean", "--json")
     assert (code, left.exists()) == (2, True)
-    assert "--json cannot ask" in said
+    assert "--json cannot ask: give --dry-run or --yes." in said
     assert json.loads(prints("clean", "--json", "--yes"))["removed"] is True
     assert not left.exists()
 

@@ -11,7 +11,7 @@ from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.commands.pairing import pair_up
 from ptychopinn_batch.commands.settings import Setting, differing
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.specfile import load_spec
+from ptychopinn_batch.speclang.file import load_spec
 
 STAR = ("default", "star")
 SPEC = """\
@@ -117,8 +117,17 @@ def test_pictures_that_cannot_be_made_are_a_mistake_only_where_they_are_asked_fo
 def test_pictures_are_of_one_pair(make, refuses):
     scans = {("default", "p"): {}, ("default", "q"): {}}
     make("a", scans), make("b", scans)
+    assert refuses("compare", "a", "b", "--output", "both.png") == (
+        "Error: --output: pictures are of one pair of results, and these are 2. Name one as "
+        "RUN/VARIANT/SCAN; there are default/p, default/q\n"
+    )
+
+
+def test_pictures_of_what_runs_do_not_share_are_refused(make, refuses):
+    make("a", {("default", "p"): {}, ("default", "q"): {}})
+    make("b", {("default", "r"): {}, ("default", "s"): {}})
     said = refuses("compare", "a", "b", "--output", "both.png")
-    assert "these are 2. Name one as RUN/VARIANT/SCAN; there are default/p, default/q" in said
+    assert said.endswith("Name one as RUN/VARIANT/SCAN; these runs have none in common\n")
 
 
 def test_json_holds_the_same_for_programs(make, prints):
@@ -132,6 +141,18 @@ def test_json_holds_the_same_for_programs(make, prints):
 def test_a_run_whose_spec_is_gone_cannot_be_compared(make, refuses):
     make("a"), make("b").paths.resolved.unlink()
     assert "no spec is to be read here" in refuses("compare", "a", "b")
+    Path("runs/b/spec.resolved.json").write_text("[]")
+    assert refuses("compare", "a", "b").endswith(
+        "runs/b/spec.resolved.json: this is no spec. Submit the run again, and it is written anew\n"
+    )
+
+
+def test_a_variant_that_the_spec_of_its_run_does_not_have_cannot_be_compared(make, refuses):
+    make("a", {("infer.steps=4", "star"): {}, ("infer.steps=5", "star"): {}}, sweep=SWEEP)
+    assert refuses("compare", "a/infer.steps=4", "a/infer.steps=5").endswith(
+        "runs/a/spec.resolved.json: there is no variant 'infer.steps=5' in this spec. Submit the "
+        "run again, and it is written anew\n"
+    )
 
 
 def test_settings_differ_leaf_by_leaf_and_scans_by_their_names():
@@ -147,7 +168,7 @@ def test_settings_differ_leaf_by_leaf_and_scans_by_their_names():
 def named(variant, scan):
     from hpc.paths import RunPaths
     from hpc.status import Row
-    from ptychopinn_batch.runresults import RunResult
+    from ptychopinn_batch.results.run import RunResult
 
     row = Row(id="t", stage="finalize", status="done")
     return RunResult(RunPaths(Path("runs"), "r"), variant, scan, row)

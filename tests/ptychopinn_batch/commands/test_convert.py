@@ -57,10 +57,18 @@ def test_what_exists_is_replaced_only_by_force(scan, prints, refuses, out):
 
 
 def test_a_scan_is_never_written_onto_itself(scan, prints, refuses):
-    assert "written onto itself" in refuses("convert", "a.npz", "a.npz", "--force")
+    itself = "the scan would be written onto itself. Choose another name\n"
+    assert refuses("convert", "a.npz", "a.npz", "--force") == f"Error: a.npz: {itself}"
     prints("convert", "a.npz", "b", *SETS)
-    assert "written onto itself" in refuses("convert", "b", "b", "--force")
-    assert "written onto itself" in refuses("convert", "b/product.h5", "b", "--force")
+    for source in ("b", "b/product.h5"):
+        assert refuses("convert", source, "b", "--force") == f"Error: b/product.h5: {itself}"
+
+
+def test_a_folder_does_not_take_the_place_of_a_file(scan, refuses):
+    (scan.parent / "b").write_text("mine")
+    assert refuses("convert", "a.npz", "b", "--to", "ptychodus", "--force", *SETS) == (
+        "Error: b: this is a file, not a folder. Choose another name\n"
+    )
 
 
 def test_a_name_that_says_no_format_is_refused(scan, refuses):

@@ -135,6 +135,25 @@ def test_a_job_that_does_not_start(alone):
     assert told(alone, "srun: error: invalid partition") == {"job": "bad"}
 
 
+def test_without_srun_no_job_is_started(alone, refusal_of):
+    assert refusal_of(list, cluster.node_checks(Profile(version=1), alone)) == (
+        "there is no srun here",
+        None,
+        "Run it on a login node",
+    )
+
+
+def test_a_job_that_gets_no_node(alone, monkeypatch, refusal_of):
+    monkeypatch.setattr(cluster, "PATIENCE", 0.05)
+    tool(alone, "srun", "exec /bin/sleep 60")
+    assert refusal_of(list, cluster.node_checks(Profile(version=1), alone)) == (
+        "no node was free within 0.05 s",
+        None,
+        "Try again when the cluster is less busy, or with --no-job",
+    )
+    assert list(alone.glob(".doctor*")) == []
+
+
 def test_a_file_system_that_gives_a_lock_to_two(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda file, how: None)
     assert here.locks(tmp_path).verdict == "bad"

@@ -80,3 +80,9 @@ def test_what_may_go_badly_is_said(scan, prints):
 def test_what_cannot_be_read_is_refused(scan, refuses):
     assert "there is no file" in refuses("inspect", "b.npz")
     assert "there is no such key" in refuses("inspect", "a.npz", "--set", "corp=16")
+
+
+def test_one_scan_is_looked_at_at_a_time(here, refuses):
+    for name in ("a.npz", "b.npz"):
+        (here / name).write_bytes(b"")
+    assert refuses("inspect", "*.npz") == "Error: *.npz: 2 files match. Give the name of one\n"

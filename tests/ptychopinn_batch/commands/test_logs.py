@@ -279,4 +279,5 @@ def test_a_run_that_stands_still_is_not_followed_for_ever(on_disk, call):
 
 def test_what_failed_cannot_be_followed(on_disk, refuses):
     on_disk("demo", "train-a")
-    assert "not both" in refuses("logs", "demo", "--failed", "--follow")
+    said = refuses("logs", "demo", "--failed", "--follow")
+    assert "--failed is of what has ended, --follow of what runs: not both." in said

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ptychopinn_batch.clusterfile import read_cluster
-from ptychopinn_batch.clustertext import profile_text
+from ptychopinn_batch.cluster.file import read_cluster
+from ptychopinn_batch.cluster.text import profile_text
 
 ANSWERS = Path(__file__).parents[2] / "hpc" / "slurm" / "answers"
 

@@ -2,11 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tensordict import TensorDict
 
 from hpc.errors import StateError
 from ptychopinn_batch.data import store as module
@@ -53,7 +56,35 @@ def test_amplitudes_are_a_copy_that_may_be_changed(folder):
 
 
 def test_frames_are_mapped_not_read(folder):
-    assert type(ScanStore.open(folder).arrays["frames"]).__name__ == "MemoryMappedTensor"
+    path = str(folder / "arrays" / "frames.memmap")
+    assert path not in Path("/proc/self/maps").read_text()
+    frames = ScanStore.open(folder).frames
+    assert path in Path("/proc/self/maps").read_text()
+    assert len(frames)
+
+
+def test_it_is_read_as_tensordict_reads_it(folder):
+    ours, theirs = ScanStore.open(folder).arrays, TensorDict.load_memmap(folder / "arrays")
+    assert set(ours) == set(theirs.keys())
+    for name, value in ours.items():
+        assert (value.dtype, value.shape) == (theirs[name].dtype, theirs[name].shape)
+        np.testing.assert_array_equal(value.numpy(), theirs[name].numpy())
+
+
+def test_what_is_changed_in_memory_does_not_get_to_the_disk(folder):
+    ScanStore.open(folder).frames.numpy()[:] = 0
+    store = ScanStore.open(folder)
+    store.verify()
+    assert store.frames.numpy().any()
+
+
+def test_reading_waits_for_no_slow_import():
+    code = (
+        "import sys, ptychopinn_batch.data.store\n"
+        "print({'tensordict', 'torch._dynamo', 'sympy', 'scipy'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_its_files_cannot_be_written_to(folder):
@@ -80,24 +111,33 @@ class TestRefuses:
             ScanStore.open(folder)
 
     @pytest.mark.parametrize("name", ["frames", "positions", "probe", "reference"])
-    def test_an_array_of_another_size(self, folder, name):
+    def test_an_array_of_another_size(self, folder, refusal_of, name):
         path = folder / "arrays" / f"{name}.memmap"
         path.chmod(0o644)
         os.truncate(path, path.stat().st_size - 1)
-        with pytest.raises(StateError, match=rf"{name}.memmap: .* bytes, not") as caught:
-            ScanStore.open(folder)
-        assert f"Delete {folder} and" in str(caught.value)
+        size = path.stat().st_size
+        assert refusal_of(ScanStore.open, folder) == (
+            f"this file of a scan store has {size} bytes, not {size + 1}",
+            str(path),
+            f"Delete {folder} and submit the run again",
+        )
 
-    def test_a_missing_array(self, folder):
+    def test_a_missing_array(self, folder, refusal_of):
         (folder / "arrays" / "probe.memmap").unlink()
-        with pytest.raises(StateError, match=r"probe.memmap: this file .* is missing"):
-            ScanStore.open(folder)
+        assert refusal_of(ScanStore.open, folder) == (
+            "this file of a scan store is missing",
+            str(folder / "arrays" / "probe.memmap"),
+            f"Delete {folder} and submit the run again",
+        )
 
     @pytest.mark.parametrize("name", ["positions.memmap", "probe.memmap", "meta.json"])
-    def test_a_changed_byte_in_a_small_file(self, folder, name):
+    def test_a_changed_byte_in_a_small_file(self, folder, refusal_of, name):
         change(folder / "arrays" / name, 9)
-        with pytest.raises(StateError, match=rf"{name}: .* was changed"):
-            ScanStore.open(folder)
+        assert refusal_of(ScanStore.open, folder) == (
+            "this file of a scan store was changed since it was written",
+            str(folder / "arrays" / name),
+            f"Delete {folder} and submit the run again",
+        )
 
     def test_a_changed_byte_in_the_frames_when_they_are_verified(self, folder, monkeypatch):
         monkeypatch.setattr(module, "HASHED_ON_OPENING", 2000)  # frames are larger

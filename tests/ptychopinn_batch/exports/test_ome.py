@@ -101,6 +101,17 @@ def test_the_array_can_still_be_read_and_the_image_be_taken_away(written):
     assert result.canvas == ObjectStore.open(folder).header.canvas
 
 
+@pytest.mark.parametrize("text", [None, "{", "{}"])
+def test_an_image_lies_in_an_object_array(written, refusal_of, text):
+    result, folder = written()
+    (folder / "zarr.json").unlink() if text is None else (folder / "zarr.json").write_text(text)
+    assert refusal_of(write_image, result, folder / "image") == (
+        "this is no object array of ours",
+        str(folder),
+        "Delete it and submit the run again",
+    )
+
+
 def test_an_image_takes_the_place_of_an_older_one(written):
     result, folder = written()
     write_image(result, folder / "image")

@@ -19,13 +19,19 @@ def spec():
 
 
 @pytest.fixture
-def complaint(spec):
-    """Key and message of the one thing that is wrong with a spec."""
+def refused(spec):
+    """Key, message and mend of the one thing that is wrong with a spec."""
 
     def read(**more):
         with pytest.raises(ValidationError) as caught:
             spec(**more)
         (error,) = caught.value.errors()
-        return error["ctx"]["key"], error["msg"]
+        return error["ctx"]["key"], error["msg"], error["ctx"]["mend"]
 
     return read
+
+
+@pytest.fixture
+def complaint(refused):
+    """Key and message of it."""
+    return lambda **more: refused(**more)[:2]

@@ -54,7 +54,7 @@ def test_a_name_is_safe_as_a_folder(spec, name):
 def test_the_language_loads_neither_numpy_nor_torch():
     code = (
         "import sys\n"
-        "from ptychopinn_batch import jobspec, reference, specfile, sweep, template\n"
+        "from ptychopinn_batch.speclang import file, reference, template, variants\n"
         "print({'numpy', 'torch', 'zarr', 'lightning', 'scipy'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,12 +17,29 @@ def test_a_new_network_is_unrolled_and_states_its_settings():
     assert model == Model(pretrained="none", architecture="unrolled", unrolled=UnrolledSettings())
 
 
-def test_a_new_cnn_has_settings_of_its_own(complaint):
+def test_a_new_cnn_has_settings_of_its_own(refused):
     assert Model(pretrained="none", architecture="cnn").settings == CnnSettings()
     wrong = {"pretrained": "none", "architecture": "cnn", "unrolled": {}}
-    assert complaint(model=wrong, train={})[0] == "unrolled"
+    assert refused(model=wrong, train={}) == (
+        "unrolled",
+        "settings of 'unrolled', but the architecture is 'cnn'",
+        "Remove them, or write architecture: unrolled",
+    )
 
 
 def test_the_settings_of_a_pretrained_network_are_not_known_here():
     with pytest.raises(ValueError, match="manifest"):
         _ = Model().settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("amplitude_activation", "swish"), ("shared_amplitude", True)]
+)
+def test_a_network_of_parts_has_no_amplitude(refused, key, value):
+    cnn = {"output": "real_imag", key: value}
+    model = {"pretrained": "none", "architecture": "cnn", "cnn": cnn}
+    assert refused(model=model, train={}) == (
+        key,
+        "a network that gives real and imaginary parts has no amplitude decoder",
+        "Remove the key, or write output: amplitude_phase",
+    )

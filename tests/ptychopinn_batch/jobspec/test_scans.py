@@ -16,8 +16,12 @@ def test_keys_about_files_are_refused_for_a_simulation(complaint):
     assert (key, message) == ("flip_x", "this key tells how to read a file, not a simulation")
 
 
-def test_no_more_frames_can_be_used_than_are_simulated(complaint):
-    assert complaint(scans=[{"simulate": {"frames": 9}, "frames": 10}])[0] == "frames"
+def test_no_more_frames_can_be_used_than_are_simulated(refused):
+    assert refused(scans=[{"simulate": {"frames": 9}, "frames": 10}]) == (
+        "frames",
+        "10 frames asked for, 9 simulated",
+        "Remove the key",
+    )
 
 
 @pytest.mark.parametrize("given", [("energy_ev",), ("energy_ev", "distance_m")])
@@ -50,13 +54,19 @@ def test_keys_that_tell_how_to_read_a_file_are_none_of_a_simulation(complaint, k
 
 
 @pytest.mark.parametrize(
-    ("keys", "key"),
+    ("keys", "expected"),
     [
-        ({"crop": 30, "bin": 4}, "crop"),
-        ({"crop": 33}, "crop"),
-        ({"position_columns": ["x", "x"]}, "position_columns"),
-        ({"select": "1:2:0"}, "select"),
+        (
+            {"crop": 30, "bin": 4},
+            ("crop", "30 pixels do not make an even number of bins", "Write 24"),
+        ),
+        ({"crop": 33}, ("crop", "33 pixels do not make an even number of bins", "Write 32")),
+        (
+            {"position_columns": ["x", "x"]},
+            ("position_columns", "x and y are different columns", "Write [x, y]"),
+        ),
+        ({"select": "1:2:0"}, ("select", "a step of 0", "Write a step of 1 or more")),
     ],
 )
-def test_keys_of_a_file_fit_each_other(complaint, keys, key):
-    assert complaint(scans=[{"path": "a", **keys}])[0] == key
+def test_keys_of_a_file_fit_each_other(refused, keys, expected):
+    assert refused(scans=[{"path": "a", **keys}]) == expected

@@ -44,19 +44,28 @@ def test_a_new_cnn_is_trained(complaint):
     )
 
 
-def test_a_cnn_is_not_trained_on_simulated_regions_of_many_sizes(complaint):
+def test_a_cnn_is_not_trained_on_simulated_regions_of_many_sizes(refused):
     cnn = {"pretrained": "none", "architecture": "cnn"}
-    assert complaint(model=cnn, train={"simulated": 0.5})[0] == "train.simulated"
+    assert refused(model=cnn, train={"simulated": 0.5}) == (
+        "train.simulated",
+        "a 'cnn' knows one size of frame, simulated regions have many",
+        "Write 0, and a simulated scan under scans",
+    )
 
 
-def test_a_cnn_fits_the_frames_it_sees(complaint):
+def test_a_cnn_fits_the_frames_it_sees(refused):
     cnn = {"pretrained": "none", "architecture": "cnn"}
-    assert complaint(model=cnn, train={}, scans=[{"simulate": {"frame_size": 128}}]) == (
+    assert refused(model=cnn, train={}, scans=[{"simulate": {"frame_size": 128}}]) == (
         "model.cnn.n",
         "scans.0 has frames of 128 pixels, the network 64",
+        "Write 128",
     )
     large = {**cnn, "cnn": {"gridsize": 3}}
-    assert complaint(model=large, train={"frames_per_region": 8})[0] == "model.cnn.gridsize"
+    assert refused(model=large, train={"frames_per_region": 8}) == (
+        "model.cnn.gridsize",
+        "a group holds 9 frames, a region only 8",
+        "Write a larger train.frames_per_region",
+    )
 
 
 def test_a_cnn_refines_nothing(complaint):
@@ -65,11 +74,19 @@ def test_a_cnn_refines_nothing(complaint):
     assert (key, message) == ("refine", "a 'cnn' has no steps to refine anything between")
 
 
-def test_a_format_is_exported_once(complaint):
-    assert complaint(export=["npz", "npz"])[0] == "export"
+def test_a_format_is_exported_once(refused):
+    assert refused(export=["npz", "npz"]) == (
+        "export",
+        "a format is named twice",
+        "Name each format once",
+    )
 
 
-def test_every_device_of_a_training_has_its_gpu(spec, complaint):
+def test_every_device_of_a_training_has_its_gpu(spec, refused):
     few = {"train": {"gpus": 1}}
-    assert complaint(train={"devices": 2}, resources=few)[0] == "resources.train.gpus"
+    assert refused(train={"devices": 2}, resources=few) == (
+        "resources.train.gpus",
+        "train.devices is 2, but the task has 1 GPUs",
+        "Write 2, or 0",
+    )
     assert spec(train={"devices": 2}, resources={"train": {"gpus": 0}}).train.devices == 2

@@ -83,6 +83,17 @@ def test_fills_what_the_bridge_of_ptychopinn_fills():
     assert without(bridge.cfg, DERIVED) == observed("training")
 
 
+def test_a_group_has_no_more_frames_than_the_scan(refusal_of):
+    few = FULL.model_copy(update={"data": Measured(frame_size=128, frames=8, photons=1e5)})
+    before = dict(bridge.cfg)
+    assert refusal_of(legacy.populate, few) == (
+        "a group has 9 frames, the scan only 8",
+        "model.cnn.gridsize",
+        "Write a smaller gridsize",
+    )
+    assert bridge.cfg == before
+
+
 def test_sizes_are_derived_from_what_was_filled():
     filled = legacy.populate(OBSERVED_TRAINING)
     assert {key: filled[key] for key in DERIVED} == {

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hpc.errors import StateError, UserError
+from hpc.errors import UserError
 from ptychopinn_batch.jobspec import CnnSettings
 from ptychopinn_batch.legacy import bundle
 from ptychopinn_batch.legacy.bundle import read_own_bundle, write_bundle
@@ -386,11 +386,33 @@ def test_a_network_that_ptychopinn_cannot_hold_is_refused(tmp_path, settings, me
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_bundle_is_named(tmp_path):
+AGAIN = "Get the package again, or export its network again"
+
+
+def test_a_damaged_bundle_is_named(tmp_path, refusal_of):
     made, path = written(tmp_path, MAIN[0])
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(StateError, match=r"wts\.h5\.zip: this bundle is damaged"):
-        read_own_bundle(path, made.settings)
+    what, where, mend = refusal_of(read_own_bundle, path, made.settings)
+    assert what.startswith("this bundle is damaged (")
+    assert (where, mend) == (str(path), AGAIN)
+
+
+def test_a_bundle_of_two_networks_is_refused(tmp_path, refusal_of):
+    made, path = written(tmp_path, MAIN[0])
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = torch.load(io.BytesIO(members["autoencoder/model.pth"]), weights_only=True)
+    weights["model.autoencoder.encoder.blocks.0.conv1.bias"] += 1
+    other = io.BytesIO()
+    torch.save(weights, other)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**members, "autoencoder/model.pth": other.getvalue()}.items():
+            archive.writestr(name, content)
+    assert refusal_of(read_own_bundle, path, made.settings) == (
+        "its two roles hold different weights",
+        str(path),
+        AGAIN,
+    )
 
 
 def test_nothing_but_plain_values_is_pickled():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hpc.errors import UserError
 from ptychopinn_batch import physics
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.jobspec import CnnSettings
@@ -276,9 +275,12 @@ def test_half_precision_gives_nearly_the_same_object():
     assert 0 < (rough - exact).abs().max() < 0.1
 
 
-def test_frames_of_another_size_are_refused():
-    with pytest.raises(UserError, match=r"model\.cnn\.n: frames of 32 pixels.* for 64"):
-        network(n=64)(scan(n=32), steps=1)
+def test_frames_of_another_size_are_refused(refusal_of):
+    assert refusal_of(network(n=64), scan(n=32), steps=1) == (
+        "frames of 32 pixels, but the network is for 64",
+        "model.cnn.n",
+        "Train a network with n: 32",
+    )
 
 
 def test_the_registry_builds_it():

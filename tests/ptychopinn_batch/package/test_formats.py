@@ -82,12 +82,15 @@ def test_other_weights_in_another_format_are_found(tmp_path, patchwise, kind, na
 @pytest.mark.parametrize(
     ("kind", "name"), [("safetensors", "model.safetensors"), ("bundle", "wts.h5.zip")]
 )
-def test_a_damaged_format_is_found(tmp_path, patchwise, kind, name):
+def test_a_damaged_format_is_found(tmp_path, patchwise, refusal_of, kind, name):
     folder = patchwise(tmp_path / "p")
     add_formats(folder, (kind,))
     forged(folder, name, b"nothing of the kind")
-    with pytest.raises(StateError, match=name):
-        verify_package(folder)
+    what, *rest = refusal_of(verify_package, folder)
+    damage = {"safetensors": "this is no whole safetensors file (", "bundle": "this bundle is dam"}
+    assert what.startswith(damage[kind])
+    assert rest[0] == str(folder / name)
+    assert rest[1].startswith("Get the package again, or ")
 
 
 def test_a_network_that_ptychopinn_does_not_know_has_no_bundle(tmp_path, make):
@@ -104,8 +107,13 @@ def test_a_single_file_can_be_written(tmp_path, make):
     same_weights(load_file(tmp_path / "x.safetensors"), folder)
 
 
-def test_without_safetensors_the_message_says_what_to_install(tmp_path, make, monkeypatch):
+def test_without_safetensors_the_message_says_what_to_install(
+    tmp_path, make, refusal_of, monkeypatch
+):
     folder = make(tmp_path / "p")
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
-    with pytest.raises(UserError, match=r"pip install .*safetensors"):
-        write_format("safetensors", folder, tmp_path / "x")
+    assert refusal_of(write_format, "safetensors", folder, tmp_path / "x") == (
+        "the format safetensors needs a package that is not installed",
+        "safetensors",
+        "Run: pip install 'ptychopinn-batch[safetensors]', or leave the format out",
+    )

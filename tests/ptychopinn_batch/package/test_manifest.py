@@ -101,11 +101,25 @@ def test_migrations_are_made_one_after_the_other(monkeypatch):
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, True])
-def test_versions_that_nobody_knows_are_named(tmp_path, make, version):
+def test_versions_that_nobody_knows_are_named(tmp_path, make, refusal_of, version):
     folder = make(tmp_path / "p")
     write(folder, {**document(folder), "schema_version": version})
-    with pytest.raises(StateError, match=f"schema version {version!r}, this program knows 1"):
-        read_manifest(folder)
+    assert refusal_of(read_manifest, folder) == (
+        f"this manifest has schema version {version!r}, this program knows 1",
+        str(folder / MANIFEST),
+        "Read it with the version of this program that wrote it, or a newer one",
+    )
+
+
+def test_a_package_has_weights(tmp_path, make, refusal_of):
+    folder = make(tmp_path / "p")
+    values = document(folder)
+    values["files"] = {"other.pth": values["files"]["model.pth"]}
+    assert refusal_of(read_manifest, write(folder, values)) == (
+        "this manifest names no model.pth",
+        str(folder / MANIFEST),
+        "Get the package again, or submit the run that made it again",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])

@@ -81,10 +81,13 @@ def test_addresses_may_be_shortened(tmp_path, make, registry):
         assert resolve_pretrained(address, tmp_path, registry) == place
 
 
-def test_an_address_must_be_that_of_one_package(tmp_path, make, registry):
+def test_an_address_must_be_that_of_one_package(tmp_path, make, registry, refusal_of):
     place = registry.add(make(tmp_path / "p"))
-    with pytest.raises(UserError, match="too short for an address"):
-        registry.find(place.name[:5])
+    assert refusal_of(registry.find, place.name[:5]) == (
+        f"'{place.name[:5]}' is too short for an address",
+        "model.pretrained",
+        "Write sha256: and at least 6 digits, as `package list` shows them",
+    )
     with pytest.raises(UserError, match=r"no packages in .*begin with 'ffffffff'"):
         registry.find("ffffffff")
     twin = registry.folder / (place.name[:60] + "0000")

@@ -53,8 +53,14 @@ def test_frames_are_cropped_around_their_middle_or_the_given_centre():
     ("options", "message"),
     [
         ({}, "40 x 50 pixels, not square"),
-        ({"crop": 48}, "a square of 48 pixels around row 20, column 25 does not fit"),
-        ({"crop": 16, "centre": (3, 20)}, "around row 3, column 20 does not fit"),
+        (
+            {"crop": 48},
+            "a square of 48 pixels around row 20, column 25 does not fit into frames of 40 x 50",
+        ),
+        (
+            {"crop": 16, "centre": (3, 20)},
+            r"around row 3, column 20 does not fit into frames of .* Write another crop or centre",
+        ),
         ({"centre": (3, 20)}, "a centre is given, but no crop"),
     ],
 )
@@ -64,7 +70,7 @@ def test_a_cut_that_does_not_fit_is_refused(options, message):
 
 
 def test_uncropped_frames_must_fill_their_bins():
-    with pytest.raises(UserError, match="do not make bins of 6"):
+    with pytest.raises(UserError, match=r"40 pixels a side do not make bins of 6\. Write crop: 36"):
         find_cut((5, 40, 40), Scan(path="x", bin=6), "here")
 
 
@@ -90,6 +96,16 @@ def test_a_bin_with_a_bad_pixel_is_bad():
     bad[3, 4] = True
     found = Cut(0, 0, 8, 2).mask(bad)
     assert np.argwhere(found).tolist() == [[1, 2]]
+
+
+def test_positions_in_pixels_of_an_oblong_detector_are_refused(refusal_of):
+    positions = np.stack([np.arange(5.0), np.arange(5.0)], 1)
+    scan = opened(np.ones(SHAPE), positions, np.ones((1, 16, 16), complex), crop=16)
+    assert refusal_of(lambda: scan.positions) == (
+        "positions are in pixels, but those of frames of 40 x 50",
+        "scan",
+        "Give positions in metres",
+    )
 
 
 def test_what_a_sum_would_hide_is_told():

@@ -96,9 +96,13 @@ def test_a_wavelength_does_as_an_energy(nexus):
     assert found.measured["energy_ev"] == pytest.approx(8800, rel=1e-4)
 
 
-def test_what_is_missing_of_the_geometry_is_named(nexus):
-    with pytest.raises(UserError, match=r"does not give distance_m and detector_pixel_m"):
-        read(nexus(), datasets=Datasets(**NAMES), energy_ev=8800.0)
+def test_what_is_missing_of_the_geometry_is_named(nexus, refusal_of):
+    path = nexus()
+    assert refusal_of(read, path, datasets=Datasets(**NAMES), energy_ev=8800.0) == (
+        "positions are in metres, but the file does not give distance_m and detector_pixel_m",
+        str(path),
+        "Write distance_m, detector_pixel_m",
+    )
 
 
 def test_the_signal_of_the_default_data_needs_no_name(nexus, physical):
@@ -110,10 +114,13 @@ def test_the_signal_of_the_default_data_needs_no_name(nexus, physical):
     np.testing.assert_array_equal(frames_of(raw), physical.frames.array)
 
 
-def test_a_file_that_does_not_say_where_its_frames_are_names_candidates(nexus):
-    with pytest.raises(UserError) as caught:
-        read(nexus(), **options(frames=None))
-    assert "perhaps /entry/data/data (30, 32, 32)" in str(caught.value)
+def test_a_file_that_does_not_say_where_its_frames_are_names_candidates(nexus, refusal_of):
+    path = nexus()
+    assert refusal_of(read, path, **options(frames=None)) == (
+        "it does not say where its frames are",
+        str(path),
+        "Write datasets.frames; perhaps /entry/data/data (30, 32, 32)",
+    )
 
 
 def test_a_master_file_of_a_detector_names_its_links(nexus):
@@ -132,6 +139,78 @@ def test_a_wrong_name_is_told_with_those_there_are(nexus):
         read(nexus(), **options(x="/entry/sample_x"))
     assert "/entry/sample_x: there is no such dataset" in str(caught.value)
     assert "/entry/x" in str(caught.value)
+
+
+def test_a_pattern_that_nothing_matches_is_told_with_what_there_is(nexus, refusal_of):
+    path = nexus()
+    what, where, mend = refusal_of(read, path, **options(frames="/entry/data/frame_*"))
+    assert (what, where) == ("no dataset matches", f"{path} /entry/data/frame_*")
+    assert mend == "There are /entry/data/data, /entry/probe, /entry/x, /entry/y"
+
+
+def test_a_pattern_that_more_than_frames_match_is_told(nexus, refusal_of):
+    path = nexus(lambda file: file.create_dataset("entry/data/sums", data=np.ones((30, 4, 4))))
+    assert refusal_of(read, path, **options(frames="/entry/data/*")) == (
+        "its frames are (4, 4), those before (32, 32)",
+        f"{path} /entry/data/sums",
+        "Name only datasets of frames",
+    )
+
+
+def test_a_probe_is_needed(nexus, refusal_of):
+    path = nexus()
+    assert refusal_of(read, path, **options(probe=None)) == (
+        "there is no probe in this file",
+        str(path),
+        "Write files.probe: that of another scan with the same optics",
+    )
+
+
+def test_a_bin_of_the_detector_has_a_good_pixel(nexus, refusal_of):
+    bad = np.zeros((32, 32), bool)
+    bad[::2, ::2] = True
+    path = nexus(lambda file: file.create_dataset("entry/mask", data=bad))
+    assert refusal_of(read, path, **options(mask="/entry/mask"), bin=2) == (
+        "every bin of 2 x 2 pixels has a bad one",
+        f"{path} /entry/mask",
+        "Write a smaller bin",
+    )
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_x_and_y_are_both_named(nexus, refusal_of, axis):
+    path, other = nexus(), "xy".replace(axis, "")
+    assert refusal_of(read, path, **options(**{axis: None})) == (
+        f"datasets names {other} but not {axis}",
+        str(path),
+        f"Write datasets.{axis}",
+    )
+
+
+def test_positions_are_two_numbers_for_every_frame(nexus, refusal_of):
+    path = nexus(lambda file: file.create_dataset("entry/xy", data=np.ones(60)))
+    assert refusal_of(read, path, **options(x=None, y=None, positions="/entry/xy")) == (
+        "positions are an array of shape (60,)",
+        f"{path} /entry/xy",
+        "Give frames x 2, or name x and y",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "what", "mend"),
+    [
+        (
+            [8.8, 8.9, 8.9],
+            "a single number is expected here, not 2 different ones",
+            "Give one number",
+        ),
+        (8.8 + 0j, "a number is expected here, not complex128", "Give an array of plain numbers"),
+    ],
+)
+def test_an_energy_is_one_number(nexus, refusal_of, value, what, mend):
+    path = nexus(lambda file: file.create_dataset("energy", data=value))
+    names = options(energy="/energy")
+    assert refusal_of(read, path, datasets=names["datasets"]) == (what, f"{path} /energy", mend)
 
 
 def test_positions_of_a_grid_by_their_axes(nexus, physical):

@@ -86,12 +86,20 @@ case("npz", "cut off at its very end", "cut off")(lambda p: cut_off(p, 0.999))
 case("npz", "no arrays", "there is no")(lambda p: np.savez(p))
 case("npz", "no positions", "there is no xcoords")(lambda p: npz(p, xcoords=None))
 case("npz", "no probe", "there is no probeGuess")(lambda p: npz(p, probeGuess=None))
-case("npz", "frames of rank 2", "2 axes")(lambda p: npz(p, diff3d=np.ones((20, 16))))
+case(
+    "npz",
+    "frames of rank 2",
+    r"the frames array has 2 axes \(20, 16\)\. Give frames x rows x columns",
+)(lambda p: npz(p, diff3d=np.ones((20, 16))))
 case("npz", "frames of rank 5", "5 axes")(lambda p: npz(p, diff3d=np.ones((1, 1, 20, 16, 16))))
 case("npz", "no frames", "positions are given for 0 frames|several frames|is empty")(
     lambda p: npz(p, diff3d=np.ones((0, 16, 16)), xcoords=np.ones(0), ycoords=np.ones(0))
 )
-case("npz", "frames of no size", "is empty")(lambda p: npz(p, diff3d=np.ones((20, 0, 0))))
+case(
+    "npz",
+    "frames of no size",
+    r"the frames array is empty, its shape \(20, 0, 0\)\. Give a file with frames in it",
+)(lambda p: npz(p, diff3d=np.ones((20, 0, 0))))
 case("npz", "text for frames", "not real numbers")(
     lambda p: npz(p, diff3d=np.full((20, 16, 16), "one"))
 )
@@ -102,7 +110,7 @@ case("npz", "more x than y", "21 x but 20 y")(lambda p: npz(p, xcoords=np.arange
 case("npz", "fewer positions than frames", "positions are given for 19 frames")(
     lambda p: npz(p, xcoords=np.arange(19.0), ycoords=np.arange(19.0))
 )
-case("npz", "positions that are not numbers", "NaN or infinite")(
+case("npz", "positions that are not numbers", "1 positions are NaN or infinite")(
     lambda p: npz(p, xcoords=np.where(np.arange(20) == 3, np.nan, 2.0 * np.arange(20)))
 )
 case("npz", "positions beyond all bounds", "pixels from zero")(
@@ -134,10 +142,17 @@ case("npz", "a probe of another size", "the probe is 1 x 8 x 8")(
 case("npz", "a mask of everything", "bad pixels")(
     lambda p: npz(p, bad_pixels=np.ones((16, 16), bool))
 )
-case("npz", "an index of fractions", "of type float64")(lambda p: npz(p, scan_index=np.ones(20)))
-case("npz", "energy in keV", "energy_ev is 0.0088")(
-    lambda p: npz(p, photon_energy_eV=0.0088, detector_distance_m=2.0, detector_pixel_size_m=75e-6)
-)
+case(
+    "npz",
+    "an index of fractions",
+    r"scan_index: 20 numbers of type float64 for 20 frames\. Give an integer per frame",
+)(lambda p: npz(p, scan_index=np.ones(20)))
+case(
+    "npz",
+    "energy in keV",
+    r"energy_ev is 0\.0088 eV, which is beyond 1 to 1e\+06 eV\. Correct its unit in the file, or "
+    r"write energy_ev in the spec",
+)(lambda p: npz(p, photon_energy_eV=0.0088, detector_distance_m=2.0, detector_pixel_size_m=75e-6))
 case("npz", "a detector pixel in micrometres", "detector_pixel_m is 75 m")(
     lambda p: npz(p, photon_energy_eV=8800, detector_distance_m=2.0, detector_pixel_size_m=75)
 )
@@ -169,7 +184,12 @@ def _(path: Path) -> None:
     member(path, "xcoords.npy", pickle.dumps([1.0, 2.0]))
 
 
-@case("npz", "a bomb", "claims 80 MB")
+@case(
+    "npz",
+    "a bomb",
+    r"diff3d: this array claims 80 MB, but the file holds \d+ bytes of it\. Look where the file "
+    "comes from; write it again if it is yours",
+)
 def _(path: Path) -> None:
     file = io.BytesIO()
     header = {"descr": "<u2", "fortran_order": False, "shape": (20, 1000, 2000)}
@@ -184,9 +204,35 @@ def _(path: Path) -> None:
             frames.write(bytes(80_000_000))
 
 
-@case("npz", "an array that claims to be larger than memory", "would take 8e")
+@case(
+    "npz",
+    "an array that claims to be larger than memory",
+    r"this array of shape \(1000000000000,\) would take 8e\+03 GB of memory\. Look where the file",
+)
 def _(path: Path) -> None:
     member(path, "xcoords.npy", npy(np.ones(20), shape=(10**12,)))
+
+
+@case(
+    "npz",
+    "frames larger than those of any detector",
+    r"diff3d: frames of shape \(20, 20000, 20000\) are larger than any detector's\. Look where the "
+    "file comes from",
+)
+def _(path: Path) -> None:
+    member(path, "diff3d.npy", npy(np.ones(20), shape=(20, 20_000, 20_000)))
+
+
+@case(
+    "npz",
+    "a header of another version",
+    r"xcoords: this array has a header of version 3\.0, not 1\.0 or 2\.0\. Save it again as a "
+    "plain numeric array with numpy.savez",
+)
+def _(path: Path) -> None:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ones(20), version=(3, 0))
+    member(path, "xcoords.npy", file.getvalue())
 
 
 @case("npz", "a shape beyond all numbers", "its shape is")
@@ -199,7 +245,11 @@ def _(path: Path) -> None:
     member(path, "xcoords.npy", npy(np.ones(20), shape=(-20,)))
 
 
-@case("npz", "a member that leads out of it", "leads out of the file")
+@case(
+    "npz",
+    "a member that leads out of it",
+    r"it holds a member named '\.\./\.\./evil\.npy', which leads out of the file\. Look where",
+)
 def _(path: Path) -> None:
     member(path, "../../evil.npy", npy(np.ones(3)))
 
@@ -246,11 +296,21 @@ def attribute(where: str, name: str, value: Any) -> Callable[[h5py.File], Any]:
     return lambda file: file[where].attrs.__setitem__(name, value)
 
 
-case("folder", "no frames", "diffraction.h5")(lambda p: (p / "diffraction.h5").unlink())
-case("folder", "no product", "product.h5")(lambda p: (p / "product.h5").unlink())
-case("folder", "a product that is cut off", "damaged or cut off")(
-    lambda p: cut_off(p / "product.h5", 0.7)
+BOTH = r"Put product\.h5 and diffraction\.h5 into one folder, or write files\.frames"
+case(
+    "folder",
+    "no frames",
+    rf"this product has no frames: there is no diffraction\.h5 beside it\. {BOTH}",
+)(lambda p: (p / "diffraction.h5").unlink())
+case("folder", "no product", rf"there is no product\.h5 in it\. {BOTH}")(
+    lambda p: (p / "product.h5").unlink()
 )
+AGAIN = "Copy or write the file again"
+case(
+    "folder",
+    "a product that is cut off",
+    rf"product\.h5: this HDF5 file is damaged or cut off \(.*\)\. {AGAIN}",
+)(lambda p: cut_off(p / "product.h5", 0.7))
 case("folder", "frames that are cut off", "damaged|cut off")(
     lambda p: cut_off(p / "diffraction.h5", 0.6)
 )
@@ -287,15 +347,39 @@ case("folder", "a distance in millimetres", "distance_m is 1900")(
 case("folder", "an energy that is text", "attribute photon_energy_eV is no number")(
     product("product", attribute("/", "photon_energy_eV", "8.8 keV"))
 )
-case("folder", "detector pixels that are not square", "not square")(
-    product("diffraction", attribute("patterns", "detector_pixel_width_m", 55e-6))
+case(
+    "folder",
+    "detector pixels that are not square",
+    r"diffraction\.h5 patterns: detector pixels are 5\.5e-05 m x 7\.5e-05 m, not square\. "
+    "Resample the frames to square pixels",
+)(product("diffraction", attribute("patterns", "detector_pixel_width_m", 55e-6)))
+case(
+    "folder",
+    "a near field",
+    r"this is a near-field scan: the file says so\. Only far-field scans are understood",
+)(product("product", attribute("/", "far_field", False)))
+case(
+    "folder",
+    "an object with other pixels",
+    r"product\.h5 object: its pixels are 1e-08 m x 1\.115e-07 m, but energy, distance and detector "
+    r"make them 1\.115e-07 m\. Correct what is wrong, or write energy_ev, distance_m, "
+    "detector_pixel_m in the spec",
+)(product("product", attribute("object", "pixel_width_m", 1e-8)))
+case(
+    "folder",
+    "an object whose place nobody knows",
+    r"product\.h5 object: the object lacks center_x_m and center_y_m\. Save the product again",
+)(
+    product(
+        "product",
+        lambda f: [f["object"].attrs.__delitem__(f"center_{axis}_m") for axis in "xy"],
+    )
 )
-case("folder", "a near field", "near-field scan")(
-    product("product", attribute("/", "far_field", False))
-)
-case("folder", "an object with other pixels", "its pixels are")(
-    product("product", attribute("object", "pixel_width_m", 1e-8))
-)
+case(
+    "folder",
+    "indexes that no float can tell apart",
+    r"diffraction\.h5 indexes: indexes are beyond 2\^53\. Give smaller integers",
+)(product("diffraction", lambda f: replaced(f, "indexes", np.arange(30) + 2**60)))
 case("folder", "indexes of other frames", "none is the same")(
     product("diffraction", lambda f: replaced(f, "indexes", np.arange(30) + 1000))
 )
@@ -311,9 +395,14 @@ case("folder", "patterns that are objects", "not plain numbers")(
 case("folder", "patterns with fields", "not plain numbers")(
     product("diffraction", lambda f: replaced(f, "patterns", np.zeros(30, "u2,f4")))
 )
-case("folder", "a group called patterns", "this is a group")(
-    product("diffraction", lambda f: (f.__delitem__("patterns"), f.create_group("patterns")))
-)
+case(
+    "folder",
+    "indexes that are fractions",
+    r"indexes: indexes are not whole numbers\. Give integers",
+)(product("diffraction", lambda f: replaced(f, "indexes", np.arange(30) + 0.5)))
+case(
+    "folder", "a group called patterns", r"patterns: this is a group, no array\. There are /bad_pi"
+)(product("diffraction", lambda f: (f.__delitem__("patterns"), f.create_group("patterns"))))
 case("folder", "a probe of real numbers", "the probe is real")(
     product("product", lambda f: replaced(f, "probe", np.ones((32, 32))))
 )
@@ -342,7 +431,28 @@ def _(path: Path) -> None:
         file.create_virtual_dataset("patterns", layout)
 
 
-@case("folder", "frames that are the bytes of another file", "lie in other files")
+@case(
+    "folder",
+    "frames whose bytes are damaged",
+    rf"patterns: this cannot be read: damaged, or cut off \(.*\)\. {AGAIN}",
+)
+def _(path: Path) -> None:
+    with h5py.File(path / "diffraction.h5", "r+") as file:
+        frames, attributes = file["patterns"][()], dict(file["patterns"].attrs)
+        del file["patterns"]
+        new = file.create_dataset("patterns", data=frames, chunks=(1, 32, 32), fletcher32=True)
+        new.attrs.update(attributes)
+        at = new.id.get_chunk_info(3).byte_offset
+    data = bytearray((path / "diffraction.h5").read_bytes())
+    data[at] ^= 0xFF
+    (path / "diffraction.h5").write_bytes(data)
+
+
+@case(
+    "folder",
+    "frames that are the bytes of another file",
+    r"its numbers lie in other files \('/etc/passwd'\), not in HDF5\. Copy it with h5repack",
+)
 def _(path: Path) -> None:
     with h5py.File(path / "diffraction.h5", "r+") as file:
         del file["patterns"]
@@ -364,15 +474,33 @@ def changed(change: Callable[[h5py.File], Any]) -> Change:
 
 ENERGY = "/entry_1/instrument_1/source_1/energy"
 PLACES = "/entry_1/sample_1/geometry_1/translation"
-case("cxi", "no frames", "there are no frames")(
+case(
+    "cxi",
+    "no frames",
+    r"there are no frames: neither /entry_1/data_1/data nor .*/data\. Put diffraction\.cxi beside",
+)(
     changed(lambda f: (f["entry_1/data_1"].__delitem__("data"),
                        f["entry_1/instrument_1/detector_1"].__delitem__("data")))
 )  # fmt: skip
 case("cxi", "an energy in electronvolts", "energy_ev is")(
     changed(lambda f: replaced(f, ENERGY, 8800.0))
 )
-case("cxi", "an energy in an unknown unit", "its unit is 'furlongs'")(
-    changed(attribute(ENERGY, "units", "furlongs"))
+case(
+    "cxi",
+    "an energy in an unknown unit",
+    r"energy: its unit is 'furlongs', which is not known here\. Give the number in the spec",
+)(changed(attribute(ENERGY, "units", "furlongs")))
+case(
+    "cxi",
+    "more positions than indexes",
+    r"translation: 28 indexes for 29 positions\. Give one for each",
+)(
+    changed(
+        lambda f: (
+            replaced(f, PLACES, np.zeros((29, 3))),
+            replaced(f, "/entry_1/ptychopinn_batch/scan_index", np.arange(28)),
+        )
+    )
 )
 case("cxi", "translations of one number", "translations are an array of shape")(
     changed(lambda f: replaced(f, PLACES, np.ones((30, 1))))
@@ -390,7 +518,16 @@ case("hdf5", "a name that is not there", "/nothing: there is no such dataset")(l
 case("hdf5", "no unit", "these positions have no unit")(
     changed(lambda f: f["x"].attrs.__delitem__("units"))
 )
-case("hdf5", "units of time", "their unit is 's'")(changed(attribute("x", "units", "s")))
+case(
+    "hdf5",
+    "units of time",
+    r"x: their unit is 's', which is not known here\. Write position_unit: px, m, mm, um or nm",
+)(changed(attribute("x", "units", "s")))
+case(
+    "hdf5",
+    "frames of rank 2",
+    r"/frames: the frames array has 2 axes \(30, 32\)\. Give frames x rows x columns, or a grid",
+)(changed(lambda f: replaced(f, "frames", np.ones((30, 32), np.uint16))))
 case("hdf5", "pixels and metres", "one is in pixels, one is not")(
     changed(attribute("x", "units", "px"))
 )
@@ -401,20 +538,37 @@ case("hdf5", "pixels and metres", "one is in pixels, one is not")(
 case("tiff", "one that is cut off", "cannot be read|is empty|no page|others")(
     lambda p: cut_off(p / "frame_7.tif", 0.4)
 )
-case("tiff", "one that is text", "cannot be read")(
-    lambda p: (p / "frame_7.tif").write_text("no image")
-)
+case(
+    "tiff",
+    "one that is text",
+    r"frame_7\.tif: this TIFF file cannot be read \(.*\)\. Copy or write the file again, uncompr",
+)(lambda p: (p / "frame_7.tif").write_text("no image"))
 case("tiff", "one of another size", r"others uint16 of \(32, 32\)")(
     lambda p: tifffile.imwrite(p / "frame_7.tif", np.ones((16, 16), np.uint16))
 )
-case("tiff", "one in colour", "3 axes|others")(
-    lambda p: tifffile.imwrite(p / "frame_0.tif", np.ones((32, 32, 3), np.uint8))
+case(
+    "tiff",
+    "one in colour",
+    r"frame_0\.tif: its images have 3 axes \(32, 32, 3\)\. Give grey images of numbers",
+)(lambda p: tifffile.imwrite(p / "frame_0.tif", np.ones((32, 32, 3), np.uint8)))
+case(
+    "tiff",
+    "one of two pages",
+    r"frame_7\.tif: it has 2 pages, the file before it 1\. Remove files that are no frames",
+)(
+    lambda p: tifffile.imwrite(
+        p / "frame_7.tif", np.ones((2, 32, 32), np.uint16), photometric="minisblack"
+    )
 )
 case("tiff", "one too many", "positions are given for 30 frames, but there are 31")(
     lambda p: tifffile.imwrite(p / "frame_99.tif", np.ones((32, 32), np.uint16))
 )
 case("tiff", "no table", "there are no positions")(lambda p: (p / "places.csv").unlink())
-case("tiff", "two tables", "there are 2 tables")(lambda p: (p / "more.csv").write_text("x,y\n"))
+case(
+    "tiff",
+    "two tables",
+    r"there are 2 tables beside the frames\. Write files\.positions: the right one",
+)(lambda p: (p / "more.csv").write_text("x,y\n"))
 case("tiff", "a table without header", "has no header")(
     lambda p: (p / "places.csv").write_text("1,2\n3,4\n")
 )

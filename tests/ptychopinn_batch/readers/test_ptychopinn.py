@@ -1,5 +1,6 @@
 """The NPZ reader: what files it understands, and what it says of those it does not."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -218,8 +219,8 @@ class TestRefuses:
     def test_a_missing_array_naming_those_there_are(self, save, key):
         message = refusal(save(**{key: None}))
         found = ", ".join(sorted(contract().keys() - {key}))
-        assert f"there is no {key}" in message
-        assert f"which holds {found}" in message
+        wanted = "diff3d or diffraction" if key == "diff3d" else key
+        assert f"there is no {wanted} in this file, which holds {found}. Add {wanted}" in message
 
     def test_nominal_positions_that_are_not_there(self, save):
         assert "there is no xcoords_start" in refusal(save(), positions="start")
@@ -227,7 +228,8 @@ class TestRefuses:
     @pytest.mark.parametrize("key", ["diff3d", "xcoords", "probeGuess"])
     def test_pickled_arrays(self, save, key):
         message = refusal(save(**{key: contract()[key].astype(object)}))
-        assert f"{key}: this array is a pickled Python object" in message
+        told = "this array is a pickled Python object, which is never opened. Save it again"
+        assert f"{key}: {told}" in message
 
     @pytest.mark.parametrize(
         ("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-1, "negative")]
@@ -251,8 +253,10 @@ class TestRefuses:
 
     def test_more_positions_than_frames(self, save):
         message = refusal(save(diff3d=contract()["diff3d"][:-1]))
-        assert f"positions are given for {FRAMES} frames" in message
-        assert f"({FRAMES - 1}, {N}, {N})" in message
+        assert message.endswith(
+            f"diff3d: positions are given for {FRAMES} frames, but the frames array is "
+            f"({FRAMES - 1}, {N}, {N}). Give one position per frame, or the axis_order"
+        )
 
     def test_x_and_y_of_unequal_length(self, save):
         assert "19 x but 20 y" in refusal(save(xcoords=contract()["xcoords"][1:]))
@@ -305,7 +309,10 @@ class TestRefuses:
     def test_a_cube_whose_axes_cannot_be_told_apart(self, save):
         cut = {key: contract()[key][:N] for key in ("diff3d", "xcoords", "ycoords")}
         path = save(**cut)
-        assert "first or the last axis" in refusal(path)
+        assert refusal(path).endswith(
+            "diff3d: frames could lie along the first or the last axis of (16, 16, 16). Write "
+            "axis_order: frames_first, or axis_order: frames_last"
+        )
         found = frames_of(read(path, axis_order="frames_last"))
         assert (found == np.moveaxis(cut["diff3d"], 2, 0)).all()
 
@@ -347,7 +354,7 @@ class TestRefuses:
     def test_a_mask_that_leaves_nothing_or_has_another_shape(self, save, bad):
         assert "bad_pixels: a mask of shape" in refusal(save(bad_pixels=bad))
 
-    def test_no_room_to_turn_frames_stored_last(self, save, monkeypatch):
+    def test_no_room_to_turn_frames_stored_last(self, save, monkeypatch, refusal_of):
         def full(*_: object, **__: object):
             raise OSError(28, "No space left on device")
             yield
@@ -355,8 +362,21 @@ class TestRefuses:
         path = save(diff3d=np.moveaxis(contract()["diff3d"], 0, 2))
         raw = read(path)
         monkeypatch.setattr(NpzFile, "chunks", full)
-        with pytest.raises(UserError, match="no room to turn this array"):
-            frames_of(raw)
+        assert refusal_of(frames_of, raw) == (
+            f"no room to turn this array, frames last, in {tempfile.gettempdir()}",
+            f"{path} diff3d",
+            "Set TMPDIR to a larger disk, or save frames first",
+        )
+
+    def test_a_folder_with_the_name_of_a_file(self, tmp_path):
+        (tmp_path / "scan.npz").mkdir()
+        message = refusal(tmp_path / "scan.npz", format="ptychopinn")
+        assert "scan.npz: this file cannot be read (Is a directory). Check the path" in message
+
+    def test_an_energy_of_two_numbers(self, save):
+        message = refusal(save(photon_energy_eV=np.array([8e3, 9e3])))
+        told = "a single number is expected here, not float64 of shape (2,). Save it again"
+        assert f"photon_energy_eV: {told}" in message
 
 
 def test_an_array_is_read_in_pieces_of_bounded_size(save):

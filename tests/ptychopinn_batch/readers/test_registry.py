@@ -90,7 +90,14 @@ def test_a_name_that_is_taken_is_not_given_twice(installed, caplog):
     assert "the reader cxi is left out" in caplog.text
 
 
+def test_a_file_that_nobody_knows_is_told_with_what_can_be_read(tmp_path, refusal_of):
+    (tmp_path / "notes.txt").write_text("x")
+    what, where, mend = refusal_of(find_reader, Scan(path=str(tmp_path / "notes.txt")))
+    assert (what, where) == ("no reader knows this file", str(tmp_path / "notes.txt"))
+    assert mend == f"What can be read: {'; '.join(reader.title for reader in readers())}"
+
+
 def test_a_format_that_nobody_reads_is_told_with_the_nearest(installed):
     installed(some="mine_reader:MineReader")
-    with pytest.raises(UserError, match=r"no reader for the format 'mien'.*'mine'"):
+    with pytest.raises(UserError, match=r"there is no reader for the format 'mien'.*'mine'"):
         find_reader(Scan(path="scan.h5", format="mien"))

@@ -76,6 +76,14 @@ def test_positions_in_metres_by_the_geometry(folder, physical):
     np.testing.assert_allclose(moved, expected, atol=1e-9)
 
 
+def test_a_folder_without_images_is_refused(tmp_path, refusal_of):
+    assert refusal_of(read, tmp_path, format="tiff") == (
+        "there are no TIFF files in it",
+        str(tmp_path),
+        "Check the path",
+    )
+
+
 class TestTables:
     @pytest.mark.parametrize(
         ("text", "options", "expected"),
@@ -106,23 +114,54 @@ class TestTables:
         np.testing.assert_allclose(track.xy, expected, rtol=1e-15)
         assert track.unit == ("px" if options.get("position_unit") == "px" else "m")
 
+    def test_a_name_that_no_frame_has_is_refused(self, folder, refusal_of):
+        (folder / "places.csv").write_text("file,x_px,y_px\nframe_0.tif,1,2\nframe_x.tif,1,2\n")
+        assert refusal_of(read_folder, folder) == (
+            "there is no frame in a file named 'frame_x.tif'",
+            f"{folder}/places.csv:3",
+            "Correct the name, or remove the column",
+        )
+
+    def test_a_table_is_no_endless_file(self, tmp_path, refusal_of):
+        path = tmp_path / "table.csv"
+        with path.open("wb") as file:
+            file.truncate(2**40)  # nothing on the disk
+        assert refusal_of(read_track, path, Scan(path="scan")) == (
+            "this table is larger than 1024 MiB",
+            str(path),
+            "Give a table of positions",
+        )
+
     def test_numbers_of_frames(self, tmp_path):
         (tmp_path / "table.csv").write_text("frame,x_um,y_um\n3,1,2\n1,3,4\n")
         track = read_track(tmp_path / "table.csv", Scan(path="scan"))
         assert track.index.tolist() == [3, 1]
 
-    def test_more_columns_than_are_named_are_refused(self, tmp_path):
+    def test_more_columns_than_are_named_are_refused(self, tmp_path, refusal_of):
         (tmp_path / "table.csv").write_text("7,1,2\n8,3,4\n")
-        with pytest.raises(UserError, match=r"3 columns and no header.*index,x_um,y_um"):
-            read_track(tmp_path / "table.csv", Scan(path="scan", position_columns=("x", "y")))
+        options = Scan(path="scan", position_columns=("x", "y"))
+        assert refusal_of(read_track, tmp_path / "table.csv", options) == (
+            "this table has 3 columns and no header, so one is neither x nor y",
+            str(tmp_path / "table.csv"),
+            "Name them above the numbers, such as index,x_um,y_um",
+        )
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("", "nothing in this table"),
+            ("", r"table.csv: there is nothing in this table\. Give positions"),
+            (
+                "1,2\n",
+                r"this table has no header, so it does not say which column is x\. Write "
+                r"position_columns: \[x, y\]",
+            ),
+            ("theta,phi\n1,2\n", r"table.csv:1: no columns x and y among theta, phi\. Name them"),
             ("x,y\n1,2\n", "have no unit"),
             ("x_um,y_nm\n1,2\n", "x is in um, y in nm"),
-            ("x_furlong,y_furlong\n1,2\n", "their unit is 'furlong'"),
+            (
+                "x_furlong,y_furlong\n1,2\n",
+                r"their unit is 'furlong', which is not known here\. Write position_unit: px",
+            ),
             ("frame,x_um,y_um\n1.5,1,2\n", r"table.csv:2: a frame's number is expected, found 1.5"),
             ("x_um,y_um\n1,two\n", r"table.csv:2: a number is expected in column 2, found 'two'"),
         ],

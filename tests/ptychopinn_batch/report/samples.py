@@ -8,10 +8,11 @@ import numpy as np
 from hpc.cost import Hours
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.report.collect import Entry, Made, RunReport, StageUse
+from ptychopinn_batch.report.collect import Entry, RunReport, StageUse
 from ptychopinn_batch.report.failures import Failure
 from ptychopinn_batch.report.pictures import Look, coloured, panel, scattered, thumbnail
 from ptychopinn_batch.report.record import Curve, ResultReport, Scale
+from ptychopinn_batch.results.records import Made
 
 LOOK = Look("viridis", (0.0, 1.0), "rad", ("0", "1"))
 

@@ -15,7 +15,7 @@ from hpc.task import make_task
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.report.collect import collect
 from ptychopinn_batch.report.write import refresh
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from tests.ptychopinn_batch.report.samples import metrics, result_report
 
 SPEC = {

@@ -25,6 +25,25 @@ def file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def look():
+    """The evidence of a scan, found once for all tests."""
+    known = {}
+
+    def at(scan):
+        key = scan.model_dump_json()
+        if key not in known:
+            known[key] = glance.glance(scan)
+        return known[key]
+
+    return at
+
+
+@pytest.fixture(autouse=True)
+def looked_at_once(look, monkeypatch):
+    monkeypatch.setattr(check, "glance", look)
+
+
 def context_of(file, *, stop, folder, **changes):
     scan = Scan(path=str(file), **changes)
     params = CheckParams(
@@ -71,15 +90,13 @@ def test_a_bad_scan_is_told_with_its_mend_and_stopped_where_that_is_wished(check
     assert caught.value.mend.endswith("To reconstruct it all the same, write check: warn")
 
 
-def test_a_scan_that_is_only_doubtful_is_not_stopped(checked, monkeypatch):
-    evidence = glance.glance
-    monkeypatch.setattr(
-        check,
-        "glance",
-        lambda scan: evidence(scan).model_copy(
-            update={"sampling": evidence(scan).sampling.model_copy(update={"overlap": 0.4})}
-        ),
-    )
+def test_a_scan_that_is_only_doubtful_is_not_stopped(checked, look, monkeypatch):
+    def apart(scan):
+        found = look(scan)
+        sampling = found.sampling.model_copy(update={"overlap": 0.4})
+        return found.model_copy(update={"sampling": sampling})
+
+    monkeypatch.setattr(check, "glance", apart)
     assert checked(stop=True)["verdict"] == "doubtful"
 
 

@@ -28,7 +28,8 @@ from ptychopinn_batch.package import (
 )
 from ptychopinn_batch.readers.opened import read_scan
 from ptychopinn_batch.report.record import ResultReport
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results import measuring
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages import finalize, infer, package
 from ptychopinn_batch.stages.params import (
@@ -119,6 +120,22 @@ def finalized(made):
     return ResultPaths(run.result("default", "s")), store, result
 
 
+@pytest.fixture
+def again(made, finalized, monkeypatch):
+    """Finalizes the same result once more, and puts back what was there. The scan is not judged
+    again."""
+    run, store = made
+    paths, _, _ = finalized
+    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
+    evidence = read_json(paths.metrics, Metrics).evidence
+    monkeypatch.setattr(measuring, "examine", lambda *_: evidence)
+    yield lambda name, **changes: finalize.run(
+        context(run, task(name, finalize_params(store, **changes)))
+    )
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
 def test_everything_that_was_asked_for_is_there(finalized):
     paths, _, _ = finalized
     names = {p.name for p in paths.folder.iterdir() if not p.name.startswith(".")}
@@ -148,17 +165,13 @@ def test_what_a_report_shows_is_left_beside_it(made, finalized):
     assert [curve.name for curve in found.curves] == ["Fourier ring correlation with the reference"]
 
 
-def test_a_result_is_whole_without_its_pictures(made, finalized, monkeypatch, caplog):
-    run, store = made
+def test_a_result_is_whole_without_its_pictures(again, finalized, monkeypatch, caplog):
     paths, _, _ = finalized
-    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
     monkeypatch.setattr(finalize, "draw", lambda *_, **more: 1 / 0)
-    finalize.run(context(run, task("f8", finalize_params(store, export=("png",)))))
+    again("f8", export=("png",))
     assert paths.metrics.exists()
     assert not paths.report.exists()
     assert "could not be made" in caplog.text
-    for path, content in before.items():
-        path.write_bytes(content)
 
 
 def test_the_title_of_a_product_tells_scan_variant_and_residual(finalized):
@@ -203,33 +216,24 @@ def test_provenance_names_all_keys(finalized):
     assert found.provenance.versions["torch"] == torch.__version__
 
 
-def test_exports_no_longer_asked_for_are_removed(made, finalized):
-    run, store = made
+def test_exports_no_longer_asked_for_are_removed(again, finalized):
     paths, _, _ = finalized
-    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
-    finalize.run(context(run, task("f2", finalize_params(store, export=("png",)))))
+    again("f2", export=("png",))
     names = {p.name for p in paths.folder.iterdir()}
     assert names >= PICTURES | RECORDS
     assert not names & EXPORTS
-    for path, content in before.items():
-        path.write_bytes(content)
 
 
-def test_images_for_other_programs_come_and_go_with_what_is_asked_for(made, finalized):
-    run, store = made
-    paths, _, _ = finalized
-    before = {p: p.read_bytes() for p in paths.folder.iterdir() if p.is_file()}
-    images = finalize_params(store, export=("ome-zarr", "tiff"))
-    finalize.run(context(run, task("f6", images)))
+def test_images_for_other_programs_come_and_go_with_what_is_asked_for(again, finalized):
+    paths, store, _ = finalized
+    again("f6", export=("ome-zarr", "tiff"))
     assert {"amplitude.tiff", "phase.tiff"} <= {p.name for p in paths.folder.iterdir()}
     shown = zarr.open_group(paths.object_array, mode="r")
     assert shown["image/0"].shape == (2, *store.info.canvas.shape)
     assert shown.attrs["ome"]["version"] == "0.5"
-    finalize.run(context(run, task("f7", finalize_params(store, export=()))))
+    again("f7", export=())
     assert not {"amplitude.tiff", "phase.tiff"} & {p.name for p in paths.folder.iterdir()}
     assert "image" not in zarr.open_group(paths.object_array, mode="r")
-    for path, content in before.items():
-        path.write_bytes(content)
 
 
 def test_a_result_with_a_missing_tile_is_refused_and_nothing_is_written(made):
@@ -285,12 +289,15 @@ def test_a_pretrained_network_is_copied_with_its_manifest(made, tmp_path):
     assert loaded.manifest.name == "n"
 
 
-def test_a_package_that_was_replaced_since_the_plan_is_refused(made, tmp_path):
+def test_a_package_that_was_replaced_since_the_plan_is_refused(made, tmp_path, refusal_of):
     run, _ = made
     source = a_package(run, tmp_path / "source")
     params = PackageParams(network=PRETRAINED + "0" * 64, model=Model(), train=None)
-    with pytest.raises(StateError, match="not the one the run was planned with"):
-        packaged(run, "p3", params, package=str(source))
+    assert refusal_of(packaged, run, "p3", params, package=str(source)) == (
+        "this package is not the one the run was planned with",
+        str(source),
+        "Submit the run again",
+    )
     assert not run.model("p3").exists()
 
 

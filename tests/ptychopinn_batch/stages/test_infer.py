@@ -13,7 +13,7 @@ from hpc.task import make_task
 from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.jobspec import Model, Simulation, Tiled, UnrolledSettings
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages import infer
 from ptychopinn_batch.stages.params import UNTRAINED, InferParams

@@ -30,11 +30,13 @@ def file(tmp_path):
     return path
 
 
-def context_of(folder, scan: Scan, *, stop: bool = False, name: str = "first") -> TaskContext:
+def context_of(
+    folder, scan: Scan, *, stop: bool = False, name: str = "first", reader: str = "ptychopinn 1"
+) -> TaskContext:
     params = PrepareParams(
         scan=ScanContent.of(scan),
         input=input_identity(folder / scan.path) if scan.path else None,
-        reader="ptychopinn 1" if scan.path else None,
+        reader=reader if scan.path else None,
         store_schema=STORE_SCHEMA,
     )
     task = make_task(
@@ -107,11 +109,23 @@ def test_a_task_that_is_asked_to_stop_leaves_nothing_half_done(tmp_path, monkeyp
     assert prepare.run(context_of(tmp_path, Scan(simulate=SMALL)))["built"] is True
 
 
-def test_a_file_that_changed_since_it_was_planned_is_refused(file, tmp_path):
+def test_a_file_that_changed_since_it_was_planned_is_refused(file, tmp_path, refusal_of):
     context = context_of(tmp_path, Scan(path=file.name))
     write_npz(simulate_scan(SMALL.model_copy(update={"seed": 1})), file)
-    with pytest.raises(UserError, match="changed since the run was planned"):
-        prepare.run(context)
+    assert refusal_of(prepare.run, context) == (
+        "this file was changed since the run was planned",
+        str(file),
+        "Submit the run again",
+    )
+
+
+def test_a_file_that_was_planned_for_another_reader_is_refused(file, tmp_path, refusal_of):
+    context = context_of(tmp_path, Scan(path=file.name), reader="ptychopinn 9")
+    assert refusal_of(prepare.run, context) == (
+        "this file is read by 'ptychopinn 1' here, but by 'ptychopinn 9' in the plan",
+        str(file),
+        "Install the same readers, or submit again",
+    )
 
 
 def test_a_broken_file_is_told_as_it_is(tmp_path):

@@ -17,7 +17,7 @@ from ptychopinn_batch.data.build import build_store
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Model, Refine, Simulation, Tiled, UnrolledSettings
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.stages import finalize, infer, refine
 from ptychopinn_batch.stages.params import (

@@ -12,6 +12,7 @@ from ptychopinn_batch.verdict.evidence import (
     Positions,
     Probe,
     Sampling,
+    Settling,
 )
 from ptychopinn_batch.verdict.findings import Finding, Verdict
 from ptychopinn_batch.verdict.judge import best_scale, judge_scan
@@ -187,9 +188,29 @@ def test_the_worst_finding_comes_first_and_decides():
     assert (found.judgement, found.findings) == ("bad", (second, first))
 
 
-def judged(fitted=0.012, held_out=0.014, noise=0.006, empty=0.06, coverage=1.0, scan=None):
+def judged(
+    fitted=0.012, held_out=0.014, noise=0.006, empty=0.06, coverage=1.0, scan=None, steps=None
+):
     residuals = Residuals(fitted=fitted, empty=empty, noise=noise)
-    return judge_result(residuals, held_out, coverage, scan)
+    return judge_result(residuals, held_out, coverage, scan, steps)
+
+
+def test_a_result_of_too_few_steps_is_doubtful_and_told_how_many_are_enough():
+    slow = Settling(left={"8": 0.05, "16": 0.02, "32": 0.01, "64": 0.01}, floor=0.006)
+    scan = evidence().model_copy(update={"settling": slow})
+    found = judged(scan=scan, steps=16)
+    assert found.judgement == "doubtful"
+    assert found.findings[0].reason == "32 steps would leave 3.5 times less of what is beyond noise"
+    assert found.findings[0].mend == "Write infer.steps: 32"
+    assert judged(scan=scan, steps=32).judgement == "good"
+    assert judged(scan=scan).judgement == "good"  # a network that takes no steps
+
+
+def test_steps_that_would_explain_a_thousandth_more_of_the_light_are_not_asked_for():
+    slow = Settling(left={"8": 0.0012, "16": 0.0009, "32": 0.0003, "64": 0.0003}, floor=0.0002)
+    assert slow.gain(16) > 5
+    scan = evidence().model_copy(update={"settling": slow})
+    assert judged(scan=scan, steps=16).judgement == "good"
 
 
 def test_frames_explained_to_near_the_counting_noise_are_good():

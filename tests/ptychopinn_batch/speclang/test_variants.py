@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Sweep
-from ptychopinn_batch.specfile import load_spec
-from ptychopinn_batch.sweep import LONGEST_NAME, expand, point_name, points
+from ptychopinn_batch.speclang.file import load_spec
+from ptychopinn_batch.speclang.variants import LONGEST_NAME, expand, point_name, points
 
 BASE = "version: 1\nname: a\nscans:\n  - {simulate: {}}\n"
 

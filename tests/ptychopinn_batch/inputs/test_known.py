@@ -10,7 +10,7 @@ from hpc.errors import UserError
 from hpc.paths import RunPaths
 from ptychopinn_batch.data import header
 from ptychopinn_batch.data.header import input_identity
-from ptychopinn_batch.inputs import Inputs
+from ptychopinn_batch.inputs.known import Inputs
 from ptychopinn_batch.jobspec import Scan, Simulation
 
 LONG_AGO = 1_600_000_000

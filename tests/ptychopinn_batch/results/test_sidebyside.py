@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hpc.errors import StateError
-from ptychopinn_batch import sidebyside
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.objectstore import ObjectStore
-from ptychopinn_batch.sidebyside import coloured, side_by_side
+from ptychopinn_batch.results import sidebyside
+from ptychopinn_batch.results.sidebyside import coloured, side_by_side
 
 NAMES = ("one", "other")
 CANVAS = Canvas(x0=3, y0=5, height=60, width=70, pixel_size_m=1e-8)

@@ -1,6 +1,6 @@
 """The tables of a profile's keys in `docs/cluster.md`, written from the models.
 
-`python -m ptychopinn_batch.clusterreference` prints them; a test fails while the page has others.
+`python -m ptychopinn_batch.cluster.reference` prints them; a test fails while the page has others.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from hpc.slurm.profile import Options
-from ptychopinn_batch.clusterfile import cluster_language
+from ptychopinn_batch.cluster.file import cluster_language
 from ptychopinn_batch.speclang.expected import as_yaml, expected
 from ptychopinn_batch.speclang.yamltree import KeyPath
 

@@ -18,9 +18,9 @@ from hpc.slurm.limits import exceeded
 from hpc.slurm.profile import Options, Profile
 from hpc.task import Task
 from ptychopinn_batch.sections import section_of
-from ptychopinn_batch.specfile import read_text
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
+from ptychopinn_batch.speclang.file import read_text
 from ptychopinn_batch.speclang.language import Language
 
 __all__ = [

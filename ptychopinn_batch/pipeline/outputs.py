@@ -10,7 +10,7 @@ from hpc.paths import RunPaths
 from hpc.task import Task
 from ptychopinn_batch.jobspec import ResultExport
 from ptychopinn_batch.package import EXTRA_FILES, package_files
-from ptychopinn_batch.results import ResultPaths, tile_record
+from ptychopinn_batch.results.paths import ResultPaths, tile_record
 from ptychopinn_batch.stages.params import (
     CheckParams,
     FinalizeParams,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hpc.errors import UserError
-from ptychopinn_batch.facts import Facts, Package, ScanFacts
-from ptychopinn_batch.inputs import Header, Inputs
+from ptychopinn_batch.inputs.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.inputs.known import Header, Inputs
 from ptychopinn_batch.jobspec import CnnSettings, Scan
 from ptychopinn_batch.package import (
     MANIFEST,
@@ -17,7 +17,7 @@ from ptychopinn_batch.package import (
     settings_of,
 )
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
-from ptychopinn_batch.sweep import Variant
+from ptychopinn_batch.speclang.variants import Variant
 
 __all__ = ["gather"]
 

@@ -9,7 +9,7 @@ from hpc.errors import UserError
 from hpc.resources import Resources
 from hpc.slurm.profile import Profile
 from hpc.task import make_task
-from ptychopinn_batch.clusterfile import (
+from ptychopinn_batch.cluster.file import (
     STAGES,
     check_limits,
     cluster_folders,
@@ -20,7 +20,7 @@ from ptychopinn_batch.clusterfile import (
     read_cluster,
     spec_key,
 )
-from ptychopinn_batch.clusterreference import key_tables
+from ptychopinn_batch.cluster.reference import key_tables
 from ptychopinn_batch.stages.params import (
     CheckParams,
     FinalizeParams,
@@ -31,7 +31,7 @@ from ptychopinn_batch.stages.params import (
     TrainParams,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 GOOD = """\
 version: 1
@@ -305,7 +305,7 @@ def test_every_key_has_a_meaning():
 
 def test_the_page_holds_every_key():
     page = (ROOT / "docs" / "cluster.md").read_text()
-    assert key_tables() in page, "run python -m ptychopinn_batch.clusterreference"
+    assert key_tables() in page, "run python -m ptychopinn_batch.cluster.reference"
 
 
 def test_the_profile_of_the_page_is_valid():

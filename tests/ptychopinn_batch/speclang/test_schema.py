@@ -7,13 +7,13 @@ import jsonschema
 import pytest
 import yaml
 
-from ptychopinn_batch.reference import reference_page
-from ptychopinn_batch.specfile import load_spec
+from ptychopinn_batch.speclang.file import load_spec
+from ptychopinn_batch.speclang.reference import reference_page
 from ptychopinn_batch.speclang.schema import known_keys, spec_schema
+from ptychopinn_batch.speclang.variants import expand
 from ptychopinn_batch.speclang.yamltree import parse_yaml
-from ptychopinn_batch.sweep import expand
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBSPECS = sorted((ROOT / "jobspecs").glob("*.yaml"))
 BASE = {"version": 1, "name": "a", "scans": [{"path": "a.npz"}]}
 
@@ -106,7 +106,9 @@ def test_what_does_not_load_is_invalid(more, validator):
 
 def test_the_committed_page_is_up_to_date():
     page = (ROOT / "docs" / "jobspec.md").read_text()
-    assert page == reference_page(), "run: python -m ptychopinn_batch.reference > docs/jobspec.md"
+    assert page == reference_page(), (
+        "run: python -m ptychopinn_batch.speclang.reference > docs/jobspec.md"
+    )
 
 
 def test_the_page_has_a_row_for_every_key():

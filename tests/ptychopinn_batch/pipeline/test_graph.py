@@ -14,13 +14,14 @@ from hpc.paths import RunPaths
 from hpc.process import Process
 from hpc.submission import plan_run
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.facts import Facts, Package, ScanFacts
+from ptychopinn_batch.inputs.facts import Facts, Package, ScanFacts
 from ptychopinn_batch.jobspec import SIMULATED_KEYS, CnnSettings, Scan
 from ptychopinn_batch.pipeline import build_tasks
-from ptychopinn_batch.specfile import LoadedSpec
 from ptychopinn_batch.speclang.document import Document
+from ptychopinn_batch.speclang.file import LoadedSpec
 from ptychopinn_batch.speclang.schema import known_keys, node_at
 from ptychopinn_batch.speclang.sources import resolved
+from ptychopinn_batch.speclang.variants import expand
 from ptychopinn_batch.stages.params import (
     FinalizeParams,
     InferParams,
@@ -29,7 +30,6 @@ from ptychopinn_batch.stages.params import (
     RefineParams,
     TrainParams,
 )
-from ptychopinn_batch.sweep import expand
 
 TWO_SCANS = """\
 version: 1

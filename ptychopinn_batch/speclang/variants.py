@@ -15,9 +15,9 @@ from pydantic import JsonValue
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import JobSpec, Section, Sweep
-from ptychopinn_batch.specfile import LoadedSpec
 from ptychopinn_batch.speclang.complaints import Complaint, complaints_of, refuse
 from ptychopinn_batch.speclang.document import Document, Origin
+from ptychopinn_batch.speclang.file import LoadedSpec
 from ptychopinn_batch.speclang.schema import SWEEPABLE
 from ptychopinn_batch.speclang.sources import resolved
 from ptychopinn_batch.speclang.yamltree import KeyPath

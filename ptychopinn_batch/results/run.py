@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from hpc.errors import HpcError
 from hpc.fsio import read_json
@@ -16,29 +12,11 @@ from hpc.paths import RunPaths
 from hpc.status import Row, read_status
 from hpc.task import Task
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.results import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.results.records import Program, provenance_in, read_record
 from ptychopinn_batch.stages.params import FinalizeParams
 
-__all__ = ["Program", "RunResult", "results_of"]
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class _Source(BaseModel):
-    commit: str = ""
-    dirty: bool = False
-
-
-class Program(BaseModel):
-    """As much of `provenance.json` as tells two programs apart; other versions wrote other keys."""
-
-    versions: dict[str, str] = {}
-    source: _Source | None = None
-    host: str | None = None
-
-
-class _Provenance(BaseModel):
-    provenance: Program = Program()
+__all__ = ["RunResult", "results_of"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +40,13 @@ class RunResult:
     @property
     def metrics(self) -> Metrics | None:
         """Its figures; None before it is done, or where another version wrote them."""
-        return _read(self.files.metrics, Metrics) if self.row.status == "done" else None
+        return read_record(self.files.metrics, Metrics) if self.row.status == "done" else None
 
     @property
     def program(self) -> Program:
         """What it was made with."""
-        return (_read(self.files.provenance, _Provenance) or _Provenance()).provenance
+        made = provenance_in(self.files.provenance).provenance
+        return Program.model_validate(made.model_dump())
 
     @property
     def standing(self) -> str:
@@ -89,10 +68,3 @@ def _results(run: RunPaths) -> Iterator[RunResult]:
             with suppress(HpcError):  # its file is gone: nothing tells which scan it was of
                 task = read_json(run.task(row.id), Task)
                 yield RunResult(run, str(task.extras["variant"]), str(task.extras["scan"]), row)
-
-
-def _read(path: Path, model: type[M]) -> M | None:
-    """A record; None where it is not there, or of another version."""
-    with suppress(OSError, ValidationError):
-        return model.model_validate_json(path.read_bytes())
-    return None

@@ -1,123 +1,21 @@
-"""The truth about every task: append-only records, one file per task, folded into a state.
-
-A record is written and synced before anyone acts on it. A torn last line is normal input: its
-writer was killed before the record counted. A line damaged in any other way is an error that names
-it, for a guess could repeat work or hide a loss.
-"""
+"""What the records of a task come to. Pure, but for the question whether a process lives."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError
-
-from hpc.errors import StateError
-from hpc.fsio import append_line, numbered_lines, whole_lines
-from hpc.paths import RunPaths
+from hpc.ledger.records import Blocked, CancelAsked, Ended, Entry, Fault, Outcome, Queued, Started
 from hpc.process import Process
-from hpc.record import Json, Record, explain
+from hpc.record import Json
 
-__all__ = [
-    "UNFINISHED",
-    "Blocked",
-    "CancelAsked",
-    "Ended",
-    "Entry",
-    "Fault",
-    "Outcome",
-    "Queued",
-    "Started",
-    "Status",
-    "TaskState",
-    "append",
-    "fold",
-    "folded_state",
-    "read_entries",
-    "read_state",
-    "read_states",
-    "settle",
-]
-
-Outcome = Literal["done", "failed", "timed_out", "killed", "requeued"]
-Fault = Literal["memory", "time", "node", "preemption"]
-"""What ended an attempt though its code did nothing wrong: too little memory or time, a lost node,
-a more important job. It decides whether and how the task is tried again (`hpc.retry`)."""
+__all__ = ["UNFINISHED", "Status", "TaskState", "fold", "settle"]
 
 Status = Outcome | Literal["pending", "queued", "running", "cancelled", "blocked", "unknown"]
 """pending: to be started by us; queued: handed to a batch system, which will start it."""
 
 UNFINISHED: frozenset[Status] = frozenset({"pending", "queued", "running", "requeued"})
 """From these a task goes on by itself, or with the next submit."""
-
-
-class _Entry(Record):
-    at: float = Field(default_factory=time.time)  # seconds since 1970
-
-
-class Queued(_Entry):
-    """Put in the queue again, or handed to a batch system in `batch`; older wishes are void.
-
-    Under the very key that is done it says that the results are gone: it is done no more. `retry`
-    is the fault that is being made good for, None where a user asked; `batch` fences: a job of any
-    other batch does not start the task.
-    """
-
-    event: Literal["queued"] = "queued"
-    key: str
-    batch: str | None = None
-    retry: Fault | None = None
-    cause: str | None = None  # of the retry, in words
-
-
-class Started(_Entry):
-    """A process took the task up."""
-
-    event: Literal["started"] = "started"
-    attempt: int
-    key: str
-    process: Process
-    job: str | None = None
-
-
-class Ended(_Entry):
-    """An attempt is over, as the worker saw it or as the one who watched the worker did."""
-
-    event: Literal["ended"] = "ended"
-    attempt: int
-    outcome: Outcome
-    cause: str | None = None
-    error: str | None = None  # type of the exception
-    tail: tuple[str, ...] = ()  # last lines of the traceback; the whole of it is in the log
-    result: dict[str, Json] | None = None
-    fault: Fault | None = None
-    nodes: tuple[str, ...] = ()  # that are to blame for a fault
-    peak_mb: float | None = None  # largest resident memory of the process, in 10^6 bytes
-
-
-class CancelAsked(_Entry):
-    """Somebody wants the task not to run, or to stop."""
-
-    event: Literal["cancel"] = "cancel"
-    by: str
-
-
-class Blocked(_Entry):
-    """The task will not be started: something that it needs did not succeed."""
-
-    event: Literal["blocked"] = "blocked"
-    cause: str
-
-
-Entry = Queued | Started | Ended | CancelAsked | Blocked
-
-_entry: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="event")])
-_entries: TypeAdapter[list[Entry]] = TypeAdapter(
-    list[Annotated[Entry, Field(discriminator="event")]]
-)
 
 
 class TaskState(NamedTuple):
@@ -270,72 +168,3 @@ def settle(state: TaskState) -> TaskState:
         return state._replace(status="cancelled", cause=state.cancel)
     cause = f"its process ({state.process}) is gone"
     return state._replace(status="killed", cause=cause)
-
-
-def append(path: Path, entry: Entry) -> None:
-    """Write one record and sync it."""
-    append_line(path, entry.model_dump_json(exclude_none=True))
-
-
-def read_entries(path: os.PathLike[str]) -> list[Entry]:
-    """The records of one task, none where there is no file.
-
-    Raises StateError naming file and line where a whole line is no record.
-    """
-    try:
-        lines = whole_lines(path)
-    except FileNotFoundError:
-        return []
-    try:
-        return _entries.validate_json(b"[" + b",".join(lines) + b"]")
-    except ValidationError:
-        return _one_by_one(path)
-
-
-def _one_by_one(path: os.PathLike[str]) -> list[Entry]:
-    entries: list[Entry] = []
-    for number, line in numbered_lines(path):
-        try:
-            entries.append(_entry.validate_json(line))
-        except ValidationError as error:
-            raise StateError(
-                f"this record is damaged ({explain(error)})",
-                where=f"{os.fspath(path)}:{number}",
-                mend="Look at the line; move the file away to have the task run again",
-            ) from None
-    return entries
-
-
-def folded_state(path: os.PathLike[str]) -> TaskState:
-    """What the records in a file come to, "unknown" where they are damaged; not settled."""
-    try:
-        return fold(read_entries(path))
-    except StateError as error:
-        return TaskState(status="unknown", cause=str(error))
-
-
-def read_state(run: RunPaths, task_id: str) -> TaskState:
-    """The settled state of one task; "unknown", with the reason, where its ledger is damaged."""
-    path = run.ledger(task_id)
-    state = folded_state(path)
-    if settle(state) is state:
-        return state
-    # Its process is gone, but it may have written its end since we read: nobody writes now.
-    return settle(folded_state(path))
-
-
-def read_states(run: RunPaths, task_ids: Iterable[str]) -> dict[str, TaskState]:
-    """The settled state of each of these tasks."""
-    written = _names_in(run.ledger_folder)  # asking for ten thousand missing files takes a while
-    return {
-        task_id: read_state(run, task_id) if run.ledger_name(task_id) in written else TaskState()
-        for task_id in task_ids
-    }
-
-
-def _names_in(folder: Path) -> frozenset[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()

@@ -4,11 +4,11 @@ import pytest
 
 from hpc.paths import RunPaths
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.estimate import START, expected_cost, total_cost
-from ptychopinn_batch.facts import Facts, ScanFacts
+from ptychopinn_batch.inputs.facts import Facts, ScanFacts
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.pipeline import build_tasks
-from ptychopinn_batch.sweep import Variant
+from ptychopinn_batch.pipeline.estimate import START, expected_cost, total_cost
+from ptychopinn_batch.speclang.variants import Variant
 
 
 def costs(*, frames=500, side=460, train=None, infer=None, refine=None):
