@@ -15,6 +15,7 @@ from ptychopinn_batch.verdict.limits import (
     AXES,
     BLUR,
     BORDER,
+    CLEAR,
     CLIPPED,
     DARK,
     FARTHEST,
@@ -115,7 +116,7 @@ def best_scale(tried: Placements) -> tuple[float, float]:
         return 1.0, 1.0
     name = min(tried.fine, key=lambda factor: tried.fine[factor])
     stated, least = tried.fine[STATED], tried.fine[name]
-    differs = abs(math.log(float(name))) >= NEAR
+    differs = abs(math.log(float(name))) >= NEAR and stated > CLEAR * tried.floor
     if not differs or tried.share(stated) - tried.share(least) < SCALE_LEAST:
         return 1.0, 1.0
     return float(name), tried.gain(least, stated)

@@ -21,6 +21,7 @@ OVERFIT = 3.0  # held-out excess over fitted excess from which frames are not pr
 AXES: Limits = (1.7, 2.5)  # times less that other axes leave of frames left out
 SCALE: Limits = (1.3, 1.8)  # the same for another scale
 SCALE_LEAST = 0.01  # of what an empty object leaves, that it must explain
+CLEAR = 1.03  # residual over floor, of some frames: what is less may be their noise alone
 NEAR = 0.025  # a factor that is nearer to 1, in its logarithm, is 1
 FARTHEST = (0.74, 1.45)  # factors beyond, where predictions still get better, speak of the probe
 PREDICTS = 0.5  # of what an empty object leaves: better is a prediction

@@ -275,3 +275,12 @@ def test_a_scale_is_wrong_where_another_predicts_more(left, factor, at_least):
     found, gain = scales(**left)
     assert found == factor
     assert gain >= at_least
+
+
+def test_what_may_be_noise_alone_says_nothing_of_the_scale():
+    """A faint scan: what is left is near its floor, and so is what another factor would gain."""
+    fine = {"1.000": 0.0256, "0.890": 0.0254}
+    faint = evidence(placements__fine=fine, placements__empty=0.04, placements__floor=0.0253)
+    assert best_scale(faint.placements) == (1.0, 1.0)
+    wrong = faint.placements.model_copy(update={"fine": {**fine, "1.000": 0.03}})
+    assert best_scale(wrong)[0] == 0.89
