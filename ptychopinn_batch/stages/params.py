@@ -114,6 +114,7 @@ class CheckParams(StageParams):
     """Whether a scan can be trusted, asked of some of its frames. stop: fails where it is bad."""
 
     stage: ClassVar[str] = "check"
+    revision: ClassVar[int] = 2  # 2: says how many steps are enough
     scan: ScanContent
     input: InputIdentity
     reader: str
@@ -124,9 +125,9 @@ class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
     stage: ClassVar[str] = "train"
-    revision: ClassVar[int] = (
-        2  # 2: validated apart in space, lessons along the space-filling order
-    )
+    # 2: validated apart in space, lessons along the space-filling order; 3: simulated lessons weigh
+    # amplitudes by themselves
+    revision: ClassVar[int] = 3
     model: Model
     start: Sha256 | None
     train: Train
@@ -147,6 +148,7 @@ class RefineParams(StageParams):
     """
 
     stage: ClassVar[str] = "refine"
+    revision: ClassVar[int] = 2  # 2: positions are searched for more, and keep their pace
     network: NetworkId
     store: str
     refine: Refine
@@ -183,6 +185,7 @@ class FinalizeParams(StageParams):
     """Metrics and exports of one reconstructed scan."""
 
     stage: ClassVar[str] = "finalize"
+    revision: ClassVar[int] = 2  # 2: says how many steps are enough
     store: str
     network: NetworkId
     infer: Tiled
