@@ -48,7 +48,7 @@ def data_misfit(obj: Tensor, region: Region, misfit: Misfit) -> Tensor:
     """Misfit of an object (H, W) to all frames of a region, relative to their energy."""
     error = torch.zeros((), device=obj.device)
     for chunk in region.chunks():
-        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
+        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes_of(chunk))
         model = (physics.intensity(waves) + 1e-12).sqrt()
         error = error + misfit(region.trusted(model), region.trusted(region.amplitudes[chunk]))
     return error / region.energy

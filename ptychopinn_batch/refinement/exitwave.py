@@ -12,7 +12,7 @@ FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the
 
 def exit_change(obj: Tensor, region: Region, chunk: slice) -> Tensor:
     """Corrected minus modelled exit waves (k, M, N, N): modulus replaced by the measured one."""
-    waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
+    waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes_of(chunk))
     model = (physics.intensity(waves) + (FLOOR * region.scale.amplitude) ** 2).sqrt()
     change = region.trusted(region.amplitudes[chunk] / model - 1)
     return physics.ifft(physics.scaled(waves, change[:, None]))

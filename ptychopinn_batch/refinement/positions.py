@@ -27,7 +27,7 @@ def position_step(obj: Tensor, region: Region) -> Tensor:
 
 
 def _step(obj: Tensor, across: Tensor, down: Tensor, region: Region, chunk: slice) -> Tensor:
-    corners, probes, n = region.corners[chunk], region.probes[chunk], region.n
+    corners, probes, n = region.corners[chunk], region.probes_of(chunk), region.n
     x = probes * physics.patches(across, corners, n)[:, None]
     y = probes * physics.patches(down, corners, n)[:, None]
     change = exit_change(obj, region, chunk)
@@ -69,7 +69,7 @@ def frame_misfits(obj: Tensor, region: Region) -> Tensor:
     """Squared amplitude residual (K,) of every frame."""
     parts = []
     for chunk in region.chunks():
-        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
+        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes_of(chunk))
         model = region.trusted(physics.intensity(waves).sqrt())
         parts.append((model - region.trusted(region.amplitudes[chunk])).square().sum((1, 2)))
     return torch.cat(parts)

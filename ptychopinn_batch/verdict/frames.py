@@ -97,7 +97,7 @@ def _parts(obj: Tensor, region: Region, blurs: tuple[float, ...]) -> Iterator[tu
     table = torch.from_numpy(noise_table()).float().to(obj.device)
     largest = region.scale.amplitude * (1 - 1e-6)
     for chunk in region.chunks():
-        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes[chunk])
+        waves = physics.exit_to_detector(obj, region.corners[chunk], region.probes_of(chunk))
         rate = region.trusted(physics.intensity(waves))
         measured = region.trusted(region.amplitudes[chunk])
         model = rate.sqrt()
