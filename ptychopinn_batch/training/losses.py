@@ -15,7 +15,6 @@ from ptychopinn_batch.region import Region
 
 LIT = 0.05  # share of the brightest illumination above which the object is compared
 DATA_WEIGHT = 0.3  # of the data term beside the object's error
-AMPLITUDE_WEIGHT = 0.3  # of the error of amplitudes alone, which that of slow phases would drown
 EPSILON = 1e-5  # added before logarithms: below it nothing is left to learn
 
 
@@ -25,25 +24,13 @@ def object_error(obj: Tensor, truth: Tensor, light: Tensor) -> Tensor:
     All (H, W). The phase is the one that makes the error smallest. Pixels whose truth is not known
     (NaN) are left out.
     """
-    truth, weight = _compared(truth, light)
+    known = truth.isfinite()
+    truth = torch.where(known, truth, 0)
+    weight = light * (light > LIT * light.max()) * known
     overlap = physics.scaled(obj * truth.conj(), weight).sum()
     phase = overlap / (overlap.abs() + 1e-12)
     error = physics.abs2(obj * phase.conj() - truth)
     return (weight * error).sum() / ((weight * physics.abs2(truth)).sum() + 1e-12)
-
-
-def amplitude_error(obj: Tensor, truth: Tensor, light: Tensor) -> Tensor:
-    """As `object_error`, of the amplitudes alone: whatever the phases are."""
-    truth, weight = _compared(truth, light)
-    power = physics.abs2(truth)
-    error = ((physics.abs2(obj) + 1e-12).sqrt() - power.sqrt()).square()
-    return (weight * error).sum() / ((weight * power).sum() + 1e-12)
-
-
-def _compared(truth: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
-    """The truth (H, W), 0 where it is not known, and the weight of each of its pixels."""
-    known = truth.isfinite()
-    return torch.where(known, truth, 0), light * (light > LIT * light.max()) * known
 
 
 def _later_count_more(values: Tensor) -> Tensor:
@@ -53,14 +40,10 @@ def _later_count_more(values: Tensor) -> Tensor:
 
 
 def supervised(result: Reconstruction, region: Region, truth: Tensor) -> Tensor:
-    """Loss of a simulated region: log error after every step, plus shares of the amplitudes' log
-    error and of the log misfit.
-    """
-    light = region.illumination
-    errors = torch.stack([object_error(o, truth, light) for o in result.objects])
-    amplitudes = torch.stack([amplitude_error(o, truth, light) for o in result.objects])
+    """Loss of a simulated region: log error after every step, plus a share of the log misfit."""
+    errors = torch.stack([object_error(o, truth, region.illumination) for o in result.objects])
     terms = (errors + 10 * EPSILON).log() + DATA_WEIGHT * (result.misfits + EPSILON).log()
-    return _later_count_more(terms + AMPLITUDE_WEIGHT * (amplitudes + EPSILON).log())
+    return _later_count_more(terms)
 
 
 def mixture(kinds: Sequence[tuple[str, float]]) -> Misfit:

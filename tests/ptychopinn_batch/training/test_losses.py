@@ -13,7 +13,6 @@ from ptychopinn_batch.region import Region
 from ptychopinn_batch.simulate.regions import simulated_region
 from ptychopinn_batch.training.losses import (
     TERMS,
-    amplitude_error,
     frames_term,
     measured_loss,
     mixture,
@@ -40,33 +39,6 @@ def test_the_object_error_sees_only_lit_pixels():
     dark = region.illumination < 0.04 * region.illumination.max()
     spoilt = torch.where(dark, torch.tensor(5 + 0j), region.truth)
     assert float(object_error(spoilt, region.truth, region.illumination)) < 1e-9
-
-
-def test_the_amplitudes_error_is_blind_to_phases_and_sees_what_amplitudes_lack():
-    region = simulated_region(2)
-    light, turned = (
-        region.illumination,
-        torch.polar(torch.ones(region.shape), torch.rand(region.shape)),
-    )
-    assert float(amplitude_error(region.truth * turned, region.truth, light)) < 1e-9
-    assert float(amplitude_error(region.truth * 0.9, region.truth, light)) == pytest.approx(0.01)
-
-
-def test_the_amplitudes_error_has_a_slope_where_the_object_is_zero():
-    region = simulated_region(2)
-    nothing = torch.zeros_like(region.truth).requires_grad_()
-    amplitude_error(nothing, region.truth, region.illumination).backward()
-    assert nothing.grad.isfinite().all()
-
-
-def test_amplitudes_that_err_cost_more_than_phases_that_err_as_much():
-    region = simulated_region(2)
-    signs = torch.ones(region.shape[1])
-    signs[::2] = -1
-    off = 0.1 * signs * region.truth
-    in_phase = supervised(result_of(region.truth + 1j * off), region, region.truth)
-    in_amplitude = supervised(result_of(region.truth + off), region, region.truth)
-    assert in_amplitude > in_phase + 0.5
 
 
 def test_supervised_loss_prefers_the_truth_and_counts_late_steps_more():
