@@ -125,9 +125,7 @@ class TrainParams(StageParams):
     """Training of one network. `start`: identity of the pretrained package, None for a new one."""
 
     stage: ClassVar[str] = "train"
-    # 2: validated apart in space, lessons along the space-filling order; 3: simulated lessons weigh
-    # amplitudes by themselves
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 2  # 2: validated apart in space, along the space-filling order
     model: Model
     start: Sha256 | None
     train: Train
