@@ -146,7 +146,6 @@ class RefineParams(StageParams):
     """
 
     stage: ClassVar[str] = "refine"
-    revision: ClassVar[int] = 2  # 2: positions are searched for more, and keep their pace
     network: NetworkId
     store: str
     refine: Refine
