@@ -86,7 +86,11 @@ class Gallery:
 
 
 def draw_curves(rows: Sequence[Row], path: Path) -> None:
-    """For every scan R on held-out frames over seconds, a line for each method's steps or times."""
+    """For every scan the error of its phase over seconds, a line for each method's steps or times.
+
+    What was refined before is another question, and left out.
+    """
+    rows = [row for row in rows if "+" not in row.method]
     scenes = list(dict.fromkeys(row.scene for row in rows))
     columns = min(5, len(scenes))
     lines = -(-len(scenes) // columns)
@@ -105,17 +109,26 @@ def draw_curves(rows: Sequence[Row], path: Path) -> None:
 
 
 def _curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
-    families = list(dict.fromkeys(_family(row) for row in rows))
-    for family in families:
-        known = [
-            (row.seconds, row.figures.R_held or row.figures.R)
-            for row in rows
-            if _family(row) == family
-        ]
-        points = sorted((s, r) for s, r in known if r)
-        axes.loglog(*zip(*points, strict=True), "o-", ms=3, lw=1, label=family)
-    axes.set_title(title, fontsize=8)
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+
+    for family in dict.fromkeys(_family(row) for row in rows):
+        known = [(row.seconds, _phase_error(row)) for row in rows if _family(row) == family]
+        points = sorted((seconds, error) for seconds, error in known if error)
+        if points:
+            axes.loglog(*zip(*points, strict=True), "o-", ms=3, lw=1, label=family)
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel("time [s]", fontsize=7)
+    axes.set_ylabel("1 - phase SSIM", fontsize=7)
     axes.tick_params(labelsize=6, which="both")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_locator(NullLocator())
+
+
+def _phase_error(row: Row) -> float | None:
+    found = row.figures.fidelity
+    return None if found is None or found.phase_ssim is None else 1 - found.phase_ssim
 
 
 def _family(row: Row) -> str:
