@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ptychopinn_batch.comparison import Similarity, compare, coverage
@@ -23,14 +25,15 @@ def metrics_of(
     held_out: float | None,
     usage: Usage,
     steps: int | None = None,
+    beat: Callable[[int, int], None] = lambda done, total: None,
 ) -> Metrics:
     """The record of a result; `held_out`: R of frames that were left out of it; `steps`: that its
-    network took, None for one that takes none.
+    network took, None for one that takes none; `beat`: see `examine`.
     """
     store, positions = result.store, result.store.positions.numpy()
     refined = store.info.refinement
     covered = coverage(result.canvas, positions, result.seen)
-    evidence = examine(store, shipped(best_device()))
+    evidence = examine(store, shipped(best_device()), beat)
     judged = judge_result(measured, held_out, covered, evidence, steps)
     similar = _similarity(result) or NOT_COMPARED
     return Metrics(

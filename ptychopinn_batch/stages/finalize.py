@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -33,6 +33,7 @@ from ptychopinn_batch.training.curves import Points, curve
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import usage_of
 
+PASSES = 3  # over the frames, as progress counts: residuals, exports, a verdict of about that time
 LEARNING = {"loss": "loss", "validation": "log of the error"}
 """Columns of a training's history that are shown, and what they are."""
 
@@ -68,10 +69,21 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
     _draw(context, params, result, seen, paths.report)
     usage = usage_of(context.run, context.task, time.perf_counter() - started)
     steps = params.infer.steps if network.iterates else None
-    metrics = metrics_of(result, measured, finite(held_out), usage, steps)
+    beat = _beat(context, store, 2)
+    metrics = metrics_of(result, measured, finite(held_out), usage, steps, beat)
     _write_records(context, params, paths, metrics)
     refresh(context.run)
     return metrics.as_json()
+
+
+def _beat(context: TaskContext, store: ScanStore, passed: int) -> Callable[[int, int], None]:
+    """Tells how far a pass over the frames is, with so many passes behind it."""
+    frames = store.info.frames
+
+    def beat(done: int, total: int) -> None:
+        context.heartbeat(step=passed * frames + done * frames // total, total=PASSES * frames)
+
+    return beat
 
 
 def _measured(
@@ -93,13 +105,12 @@ def _measured(
         weight=stored.weight,
         losses=_history(context, params.network, "loss"),
     )
-    frames = store.info.frames
     found = residuals(
         store,
         result.filled,
         params.canvas,
         device=best_device(),
-        beat=lambda done, total: context.heartbeat(step=done, total=2 * frames),
+        beat=_beat(context, store, 0),
         look=seen.see,
     )
     return result.with_residual(found.fitted), found
@@ -109,13 +120,7 @@ def _export(
     context: TaskContext, params: FinalizeParams, result: Result, paths: ResultPaths
 ) -> None:
     """Every file that was asked for; the frames were read once before."""
-    count = result.store.info.frames
-    write_exports(
-        result,
-        paths,
-        params.export,
-        lambda done, total: context.heartbeat(step=count + done, total=2 * count),
-    )
+    write_exports(result, paths, params.export, _beat(context, result.store, 1))
 
 
 def _draw(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,10 +33,13 @@ def shipped(device: torch.device) -> Network:
     return load_model("default").network.to(device).eval()
 
 
-def examine(store: ScanStore, network: Network) -> Evidence | None:
+def examine(
+    store: ScanStore, network: Network, beat: Callable[[int, int], None] = lambda done, total: None
+) -> Evidence | None:
     """The evidence of a scan, None where it has too few frames.
 
-    Memory is bounded by the sample, however large the scan is.
+    Memory is bounded by the sample, however large the scan is. `beat` is told how much of the
+    work is about done.
     """
     if store.info.frames < FEWEST:
         return None
@@ -43,15 +47,19 @@ def examine(store: ScanStore, network: Network) -> Evidence | None:
     obj = sample.reconstructed(sample.region, STEPS).object
     before = residual(obj, sample.region)
     floor = floor_of(obj, sample.region) if sample.counts else 0.0
+    placed, settled = placements(sample), settling(sample)
+    beat(3, 5)
+    positions = position_errors(sample, before, floor)
+    beat(4, 5)
     return Evidence(
         frames=len(sample),
-        placements=placements(sample),
+        placements=placed,
         halves=halves(sample),
         errors=frame_errors(sample, obj),
-        positions=position_errors(sample, before, floor),
+        positions=positions,
         probe=probe_errors(sample, before, floor),
         sampling=sampling(store, counts=sample.counts),
-        settling=settling(sample),
+        settling=settled,
     )
 
 

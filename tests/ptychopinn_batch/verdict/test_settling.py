@@ -5,6 +5,7 @@ import pytest
 from ptychopinn_batch.jobspec import Simulation
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.verdict.evidence import Settling
+from ptychopinn_batch.verdict.examine import examine
 from ptychopinn_batch.verdict.sample import Sample
 from ptychopinn_batch.verdict.settling import TRIED, settling
 
@@ -46,3 +47,10 @@ def test_strong_phases_take_more_steps_than_weak_ones(stored, network):
     assert weak.enough < strong.enough
     assert strong.left[str(strong.enough)] < 0.9 * strong.left["8"]
     assert 0 < strong.floor < strong.left["64"]
+
+
+def test_what_takes_seconds_tells_how_far_it_is(raw, stored, network):
+    told = []
+    examine(stored(raw), network, lambda done, total: told.append(done / total))
+    assert told == sorted(told)
+    assert 0 < told[0] < told[-1] <= 1
