@@ -16,7 +16,7 @@ from ptychopinn_batch.readers.arrays import modes_of
 from ptychopinn_batch.readers.hdf5 import find_track
 from ptychopinn_batch.readers.hdf5file import Hdf5File
 from ptychopinn_batch.readers.limits import check_size
-from ptychopinn_batch.readers.npzfile import NpzFile
+from ptychopinn_batch.readers.npzfile import DAMAGE, NpzFile
 from ptychopinn_batch.readers.recording import Recording, Track
 from ptychopinn_batch.readers.sniff import is_hdf5, is_tiff, npz_keys
 from ptychopinn_batch.readers.table import read_track
@@ -104,6 +104,6 @@ def _npy(path: Path) -> NDArray[Any]:
         raise
     except FileNotFoundError:
         raise UserError("no such file", where=str(path), mend="Check the path") from None
-    except (OSError, ValueError, TypeError, SyntaxError, EOFError) as error:
+    except (*DAMAGE, TypeError) as error:
         what = f"this file cannot be read ({' '.join(str(error).split())[:200]})"
         raise UserError(what, where=str(path), mend=_KINDS) from None

@@ -225,7 +225,7 @@ def hdf5_changed(path: Path, random: Generator) -> None:
                 del file[key]
             elif isinstance(file[key], h5py.Dataset):
                 _dataset_changed(file, key, random)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError):
         return  # damaged already, or no such change is possible
 
 

@@ -57,3 +57,15 @@ def test_an_array_that_is_not_there_is_told_with_those_that_are(save, several, r
         str(path),
         "Write datasets.probe",
     )
+
+
+@pytest.mark.parametrize("damage", [b"\0", b"(", b"'", b"\xff"])
+def test_an_array_whose_header_is_damaged_is_refused(save, tmp_path, refusal_of, damage, physical):
+    """numpy parses it as Python, and fails in the ways that Python has."""
+    path = tmp_path / "probe.npy"
+    np.save(path, physical.probe)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"{'descr", damage + b"(" + b"'descr"[:-1], 1))
+    what, *rest = refusal_of(read, save(), files=Files(probe=str(path)))
+    assert what.startswith("this file cannot be read (")
+    assert rest == [str(path), "Give an NPY, NPZ, TIFF or HDF5 file"]
