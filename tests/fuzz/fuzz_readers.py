@@ -352,12 +352,14 @@ def child(seed: int, first: int, last: int, until: float) -> int:
             break
         print(f"{seed} {number}", flush=True)
         signal.alarm(SLOWEST)
+        faulthandler.dump_traceback_later(2 * SLOWEST, exit=True)  # no alarm rings within a library
         try:
             print(f"= {one_case(seed, number)}", flush=True)
         except Exception:
             found = 1
             print(f"FOUND --case {seed} {number}\n{traceback.format_exc()}", flush=True)
         signal.alarm(0)
+        faulthandler.cancel_dump_traceback_later()
     return found
 
 
