@@ -87,6 +87,8 @@ def _lines(scan: Scan, verdict: Verdict, evidence: Evidence) -> Iterator[str]:
 
 
 def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    from ptychopinn_batch.verdict.limits import PREDICTS
+
     tried, halves = evidence.placements, evidence.halves
     yield "looked at", f"{evidence.frames} frames around the middle"
     noise = f", counting noise alone {tried.floor:.4f}" if evidence.sampling.counts else ""
@@ -95,10 +97,10 @@ def _figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
         size = halves.resolution_m
         metres = "" if size is None else f", a half period of {size * 1e9:.3g} nm"
         yield "two halves", f"agree up to {halves.limit:.2f} of Nyquist{metres}"
-    if evidence.settling is not None:
-        left = evidence.settling.left
-        found = ", ".join(f"{residual:.4f} after {steps}" for steps, residual in left.items())
-        yield "steps", f"{evidence.settling.enough} are enough (left out: R = {found})"
+    settling = evidence.settling
+    if settling is not None and tried.share(min(settling.left.values())) < PREDICTS:
+        found = ", ".join(f"{left:.4f} after {steps}" for steps, left in settling.left.items())
+        yield "steps", f"{settling.enough} are enough (left out: R = {found})"
     shifts, probe = evidence.positions, evidence.probe
     yield "positions", f"shifts of {shifts.shift_rms:.2f} px r.m.s. {_gain(shifts.explained.share)}"
     yield "probe", f"a change of {probe.change:.0%} {_gain(probe.explained.share)}"

@@ -23,6 +23,7 @@ def test_a_sound_scan_is_good_and_its_figures_are_shown(simulated, prints):
     assert text.splitlines()[0] == f"{simulated}: good"
     for part in ("100 frames around the middle", "counting noise", "of Nyquist", "px r.m.s."):
         assert part in text
+    assert "are enough" in text
 
 
 def test_swapped_axes_are_bad_and_the_setting_that_is_told_mends_them(simulated, call, prints):
@@ -33,6 +34,7 @@ def test_swapped_axes_are_bad_and_the_setting_that_is_told_mends_them(simulated,
     np.savez("swapped.npz", **found)
     code, text, _ = call("check", "swapped.npz")
     assert (code, "Write swap_xy: true" in text) == (1, True), text
+    assert "are enough" not in text  # of steps: no number of them predicts anything
     assert "swapped.npz: good" in prints("check", "swapped.npz", "--set", "swap_xy=true")
 
 
