@@ -128,7 +128,10 @@ def _curves(axes: Axes, rows: Sequence[Row], title: str) -> None:
 
 def _phase_error(row: Row) -> float | None:
     found = row.figures.fidelity
-    return None if found is None or found.phase_ssim is None else 1 - found.phase_ssim
+    if found is None or found.phase_ssim is None:
+        return None
+    # Rounded: matplotlib finds no limits for a value that misses a power of ten by its last bit.
+    return round(1 - found.phase_ssim, 9)
 
 
 def _family(row: Row) -> str:

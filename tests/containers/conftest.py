@@ -2,12 +2,11 @@
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +17,6 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 REQUIRE = "REQUIRE_APPTAINER"  # set to 1: a machine that cannot build and run it is an error
 IMAGE = "PTYCHOPINN_IMAGE"  # an image that was built before, to save the minutes
-USER = "ptychopinn-test"
 FOLDERS = HERE, HERE.parent / "cluster"
 
 
@@ -30,39 +28,67 @@ def pytest_configure(config):
     config.pluginmanager.import_plugin("cluster_fixtures")
 
 
-# Processes that test together have the same parent, and one image.
+# Processes that test together have the same parent, one image and one ordinary user.
 TOGETHER = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-SHARED = Path(tempfile.gettempdir()) / f"ptychopinn-image-{TOGETHER}"
+SHARED = Path(tempfile.gettempdir()) / f"ptychopinn-image-{TOGETHER}"  # others may look into it
+USER = f"ptychopinn-{TOGETHER}"
+
+
+@contextlib.contextmanager
+def shared(path: Path, make: Callable[[], None], remove: Callable[[], None]) -> Iterator[None]:
+    """What whoever needs it first makes, and the last of them who used it takes away.
+
+    `path` is a folder for a lock and for the signs of those who use it.
+    """
+    path.mkdir(exist_ok=True)
+    lock, mine = FileLock(path / "lock"), path / f"user-{os.getpid()}"
+    with lock:
+        if not list(path.glob("user-*")):
+            make()
+        mine.touch()
+    try:
+        yield
+    finally:
+        with lock:
+            mine.unlink()
+            if not list(path.glob("user-*")):
+                remove()
 
 
 @pytest.fixture(scope="session")
-def image() -> Iterator[Path]:
-    """The image, built by whoever needs it first; the last who used it takes it away."""
+def common(tmp_path_factory) -> Path:
+    """A folder of all processes that test together."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def image(common) -> Iterator[Path]:
+    """The image, built once by all who test together."""
     given = os.environ.get(IMAGE)
     skip_or_fail(missing(["apptainer"] if given else ["apptainer", "debootstrap"]))
     if given:
         yield Path(given)
         return
-    path, user, lock = (
-        SHARED / "image.sif",
-        SHARED / f"user-{os.getpid()}",
-        FileLock(f"{SHARED}.lock"),
-    )
-    with lock:
-        SHARED.mkdir(mode=0o755, exist_ok=True)
-        if not path.exists():
-            build(path)
-        user.touch()
-    yield path
-    with lock:
-        user.unlink()
-        if not list(SHARED.glob("user-*")):
-            shutil.rmtree(SHARED)
-            Path(lock.lock_file).unlink()
+    path = SHARED / "image.sif"
+    with shared(common / "image", lambda: build(path), lambda: shutil.rmtree(SHARED)):
+        yield path
+
+
+@pytest.fixture
+def own_image(image, place):
+    """The image under a path of this test's own: what else is done with it has another."""
+    path = place / "image.sif"
+    try:
+        path.hardlink_to(image)
+    except OSError:  # another file system, or not one's own
+        shutil.copyfile(image, path)
+    return path
 
 
 def build(path: Path) -> None:
     """By the one command that everybody uses."""
+    path.parent.mkdir(mode=0o755, exist_ok=True)
     # Where pip has found a torch for CPUs for these tests, it finds it once more.
     where = ("--torch-index", "none") if metadata.version("torch").endswith("+cpu") else ()
     command = (ROOT / "containers" / "build", *where, "--compression", "3", path)
@@ -77,22 +103,19 @@ def build(path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def ordinary():
+def ordinary(common):
     """A user without any right; only root can make one."""
     from accounts import Account
 
     if os.geteuid() != 0:
         yield Account(None)
         return
-    with contextlib.suppress(KeyError):
-        pwd.getpwnam(USER)
+    with shared(
+        common / "user",
+        lambda: subprocess.run(["useradd", "--create-home", USER], check=True),
+        lambda: subprocess.run(["userdel", "--remove", USER], check=False, capture_output=True),
+    ):
         yield Account(USER)
-        return
-    subprocess.run(["useradd", "--create-home", USER], check=True)
-    try:
-        yield Account(USER)
-    finally:
-        subprocess.run(["userdel", "--remove", USER], check=False, capture_output=True)
 
 
 @pytest.fixture(params=["root", "ordinary user"])

@@ -39,11 +39,11 @@ def without():
 
 
 @pytest.fixture
-def own(account, place, image, without):
+def own(account, place, own_image, without):
     """The same scan and spec, in a folder of the account."""
     shutil.copy(without.folder / "star.npz", place)
-    found = Place.of(place, account, image)
-    found.write(image)
+    found = Place.of(place, account, own_image)
+    found.write(own_image)
     return found
 
 
@@ -64,22 +64,22 @@ def leftovers(image):
     return processes + mounts + [line for line in loops.stdout.splitlines() if str(image) in line]
 
 
-def test_on_this_machine(own, image, without):
+def test_on_this_machine(own, own_image, without):
     own.submit("--profile", "hall", "--executor", "local")
-    assert own.images() == {sha256_file(image)}
+    assert own.images() == {sha256_file(own_image)}
     assert without.images() == {None}
     assert_same_object(own, without)
     assert own.submit("--profile", "hall", "--executor", "local").startswith("Nothing to do")
-    assert leftovers(image) == []
+    until(lambda: leftovers(own_image) == [])
 
 
 @AS_ROOT
-def test_on_a_cluster_with_a_training_of_two_nodes_of_two_ranks(cluster, own, image, without):
+def test_on_a_cluster_with_a_training_of_two_nodes_of_two_ranks(cluster, own, own_image, without):
     assert "All 6 tasks are done" in own.submit("--profile", "hall", "--watch")
     assert own.hosts() <= set(cluster.nodes)
-    assert own.images() == {sha256_file(image)}
+    assert own.images() == {sha256_file(own_image)}
     assert_same_object(own, without)
-    assert leftovers(image) == []
+    until(lambda: leftovers(own_image) == [])
 
 
 def test_the_doctor_finds_nothing_to_mend_here_and_on_a_node(cluster, own):
@@ -97,11 +97,11 @@ def steps(place):
 
 @AS_ORDINARY_USER
 def test_a_training_that_is_preempted_goes_on_and_ends_as_an_undisturbed_one(
-    cluster, own, image, without
+    cluster, own, own_image, without
 ):
     # Without cgroups SLURM's signals end what mounts the image too (see `doctor`).
     spared = "" if cluster.enforces_memory else ", options: [--unsquash]"
-    own.write(image, partition="low", more=spared)
+    own.write(own_image, partition="low", more=spared)
     own.submit("--profile", "hall")
     until(lambda: steps(own) >= 1)
     # More than what is left of any two nodes: the training has to make room.
@@ -116,11 +116,11 @@ def test_a_training_that_is_preempted_goes_on_and_ends_as_an_undisturbed_one(
 
 
 @AS_ROOT
-def test_a_cancelled_task_leaves_nothing_behind(cluster, own, image):
-    own.write(image, regions=4000)
+def test_a_cancelled_task_leaves_nothing_behind(cluster, own, own_image):
+    own.write(own_image, regions=4000)
     own.submit("--profile", "hall")
     until(lambda: steps(own) >= 1)
-    assert leftovers(image) != []
+    assert leftovers(own_image) != []
     assert own.call("cancel", "small").returncode == 0
     until(lambda: read_state(own.run, "train-default").status == "cancelled")
-    until(lambda: leftovers(image) == [])
+    until(lambda: leftovers(own_image) == [])
