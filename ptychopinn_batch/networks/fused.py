@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ptychopinn_batch import physics
 from ptychopinn_batch.region import Region
 
-CHUNK_PIXELS = 2**15  # frame pixels of a chunk: waves, probes and amplitudes fill half of 1 MiB
+CHUNK_PIXELS = 2**16  # frame pixels of a chunk: waves fill half of 1 MiB, calls cost little
 
 
 class Frames(NamedTuple):
@@ -119,16 +118,17 @@ class _Work:
         else:
             at, waves = waves, self._waves(self._along, corners, probes)
             self._loops.bend(waves.numpy(), at.numpy(), measured, self._good, self._floor)
-        self._loops.collect(total, corners, probes.numpy(), physics.ifft(waves).numpy())
+        back = torch.fft.ifft2(waves, norm="forward")
+        self._loops.collect(total, corners, probes.numpy(), back.numpy())
         return float(error)
 
     def _waves(
         self, obj: NDArray[np.complex64], corners: NDArray[np.int64], probes: Tensor
     ) -> Tensor:
-        """On the detector (k, M, N, N)."""
+        """On the detector (k, M, N, N), times N: the loops scale them in passing."""
         waves = torch.empty_like(probes)
         self._loops.illuminate(obj, corners, probes.numpy(), waves.numpy())
-        return physics.fft(waves)
+        return torch.fft.fft2(waves, norm="backward")
 
 
 def _in_threads(

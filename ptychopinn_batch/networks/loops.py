@@ -1,89 +1,62 @@
 """Loops over the pixels of frames that Numba compiles: each reads and writes everything once.
 
-Complex arrays are taken as pairs of floats, which compilers turn into vector instructions. Probes
-and waves are (K, M, N, N) complex64, contiguous; corners (K, 2) as (x, y); canvases (H, W).
+Probes and waves are (K, M, N, N) complex64, contiguous; corners (K, 2) int64 as (x, y); canvases
+(H, W) complex64. Waves on the detector are N times what they are in `physics`: its transforms would
+need a pass of their own for that. Every innermost loop runs over pixels one by one, whatever they
+hold: only then do compilers turn it into vector instructions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Complex = NDArray[np.complex64]
-Pairs = NDArray[np.float32]
+Corners = NDArray[np.int64]
+Real = NDArray[np.float32]
+Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 # Not "nnan" and "ninf": a misfit that is not finite must be seen.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def _compiled(function: Loop) -> Loop:
     """Compiled when first called, once for all processes where there is a place to keep it."""
     compile_with = partial(numba.njit, nogil=True, error_model="numpy", fastmath=FAST)
     try:
-        return compile_with(cache=True)(function)
+        return cast("Loop", compile_with(cache=True)(function))
     except RuntimeError:  # no folder to write to
-        return compile_with()(function)
+        return cast("Loop", compile_with()(function))
 
 
-def illuminate(obj: Complex, corners: NDArray[np.int64], probes: Complex, waves: Complex) -> None:
+@_compiled
+def illuminate(obj: Complex, corners: Corners, probes: Complex, waves: Complex) -> None:
     """waves = probe * object under the frame."""
-    _illuminate(_pairs(obj), corners, _pairs(probes), _pairs(waves))
+    frames, modes, n, _ = probes.shape
+    for k in range(frames):
+        x, y = corners[k]
+        for m in range(modes):
+            for i in range(n):
+                o, p, w = obj[y + i, x : x + n], probes[k, m, i], waves[k, m, i]
+                for j in range(n):
+                    w[j] = o[j] * p[j]
 
 
-def correct(
-    waves: Complex, measured: NDArray[np.float32], good: NDArray[np.float32], floor: np.float32
-) -> float:
+@_compiled
+def correct(waves: Complex, measured: Real, good: Real, floor: np.float32) -> float:
     """Turn waves on the detector into what they lack of the measured amplitudes, in place.
 
     good: (N, N), 0 where a pixel is not to be trusted, else 1; floor: added to the intensity.
-    Returns the sum of squared differences of the amplitudes.
+    Returns the sum of squared differences of the amplitudes. What is left in `waves` is 1 / N of
+    what they are in `physics`: scaled for the way there and for the way back.
     """
-    return float(_correct(_pairs(waves), measured, good, floor))
-
-
-def bend(
-    waves: Complex,
-    at: Complex,
-    measured: NDArray[np.float32],
-    good: NDArray[np.float32],
-    floor: np.float32,
-) -> None:
-    """Turn waves into how what `correct` makes of the waves `at` changes along them, in place."""
-    _bend(_pairs(waves), _pairs(at), measured, good, floor)
-
-
-def collect(canvas: Complex, corners: NDArray[np.int64], probes: Complex, waves: Complex) -> None:
-    """canvas += conj(probe) * wave under every frame, over all modes."""
-    _collect(_pairs(canvas), corners, _pairs(probes), _pairs(waves))
-
-
-def _pairs(values: Complex) -> Pairs:
-    return values.view(np.float32)
-
-
-@_compiled
-def _illuminate(obj: Pairs, corners: NDArray[np.int64], probes: Pairs, waves: Pairs) -> None:
-    frames, modes, n, width = probes.shape
-    for k in range(frames):
-        x, y = 2 * corners[k, 0], corners[k, 1]
-        for m in range(modes):
-            for i in range(n):
-                o, p, w = obj[y + i, x : x + width], probes[k, m, i], waves[k, m, i]
-                for j in range(0, width, 2):
-                    w[j] = o[j] * p[j] - o[j + 1] * p[j + 1]
-                    w[j + 1] = o[j] * p[j + 1] + o[j + 1] * p[j]
-
-
-@_compiled
-def _correct(
-    waves: Pairs, measured: NDArray[np.float32], good: NDArray[np.float32], floor: np.float32
-) -> float:
     frames, modes, n, _ = waves.shape
+    scale = np.float32(1 / n**2)
     change = np.empty(n, np.float32)
     error = 0.0
     for k in range(frames):
@@ -92,31 +65,26 @@ def _correct(
             for m in range(modes):
                 w = waves[k, m, i]
                 for j in range(n):
-                    change[j] += w[2 * j] * w[2 * j] + w[2 * j + 1] * w[2 * j + 1]
+                    change[j] += scale * (w[j].real * w[j].real + w[j].imag * w[j].imag)
             row = 0.0
             for j in range(n):
                 model = np.sqrt(change[j])
                 lack = good[i, j] * (measured[k, i, j] - model)
                 row += lack * lack
-                change[j] = lack / model
+                change[j] = scale * lack / model
             error += row
             for m in range(modes):
                 w = waves[k, m, i]
                 for j in range(n):
-                    w[2 * j] *= change[j]
-                    w[2 * j + 1] *= change[j]
+                    w[j] *= change[j]
     return error
 
 
 @_compiled
-def _bend(
-    waves: Pairs,
-    at: Pairs,
-    measured: NDArray[np.float32],
-    good: NDArray[np.float32],
-    floor: np.float32,
-) -> None:
+def bend(waves: Complex, at: Complex, measured: Real, good: Real, floor: np.float32) -> None:
+    """Turn waves into how what `correct` makes of the waves `at` changes along them, in place."""
     frames, modes, n, _ = waves.shape
+    scale = np.float32(1 / n**2)
     power, along = np.empty(n, np.float32), np.empty(n, np.float32)
     for k in range(frames):
         for i in range(n):
@@ -125,27 +93,26 @@ def _bend(
             for m in range(modes):
                 v, w = waves[k, m, i], at[k, m, i]
                 for j in range(n):
-                    power[j] += w[2 * j] * w[2 * j] + w[2 * j + 1] * w[2 * j + 1]
-                    along[j] += w[2 * j] * v[2 * j] + w[2 * j + 1] * v[2 * j + 1]
+                    power[j] += scale * (w[j].real * w[j].real + w[j].imag * w[j].imag)
+                    along[j] += scale * (w[j].real * v[j].real + w[j].imag * v[j].imag)
             for j in range(n):
                 ratio = measured[k, i, j] / np.sqrt(power[j])
-                along[j] *= good[i, j] * ratio / power[j]
-                power[j] = good[i, j] * (ratio - 1)
+                along[j] *= scale * good[i, j] * ratio / power[j]
+                power[j] = scale * good[i, j] * (ratio - 1)
             for m in range(modes):
                 v, w = waves[k, m, i], at[k, m, i]
                 for j in range(n):
-                    v[2 * j] = power[j] * v[2 * j] - along[j] * w[2 * j]
-                    v[2 * j + 1] = power[j] * v[2 * j + 1] - along[j] * w[2 * j + 1]
+                    v[j] = power[j] * v[j] - along[j] * w[j]
 
 
 @_compiled
-def _collect(canvas: Pairs, corners: NDArray[np.int64], probes: Pairs, waves: Pairs) -> None:
-    frames, modes, n, width = probes.shape
+def collect(canvas: Complex, corners: Corners, probes: Complex, waves: Complex) -> None:
+    """canvas += conj(probe) * wave under every frame, over all modes."""
+    frames, modes, n, _ = probes.shape
     for k in range(frames):
-        x, y = 2 * corners[k, 0], corners[k, 1]
+        x, y = corners[k]
         for m in range(modes):
             for i in range(n):
-                c, p, w = canvas[y + i, x : x + width], probes[k, m, i], waves[k, m, i]
-                for j in range(0, width, 2):
-                    c[j] += p[j] * w[j] + p[j + 1] * w[j + 1]
-                    c[j + 1] += p[j] * w[j + 1] - p[j + 1] * w[j]
+                c, p, w = canvas[y + i, x : x + n], probes[k, m, i], waves[k, m, i]
+                for j in range(n):
+                    c[j] += p[j].conjugate() * w[j]
