@@ -70,8 +70,8 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor, hidden: Tensor, bands: Sequence[Band]) -> Answer:
         """(1, inputs, H, W), hidden at half of it, and the bands from fine to coarse."""
-        x = torch.cat([F.pixel_unshuffle(image, STEM), hidden], 1)
-        x = self.down[0](x.to(memory_format=torch.channels_last))
+        image, hidden = (x.to(memory_format=torch.channels_last) for x in (image, hidden))
+        x = self.down[0](torch.cat([F.pixel_unshuffle(image, STEM), hidden], 1))
         skips = []
         for stage, band in zip(self.down[1:], bands, strict=True):
             skips.append(x)
