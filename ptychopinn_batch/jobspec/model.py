@@ -11,13 +11,17 @@ from ptychopinn_batch.jobspec.base import Section, wrong
 Architecture = Literal["unrolled", "cnn"]
 
 
+SHIPPED_NETWORKS = ("default", "large")
+"""What `model.pretrained` may name without there being a folder of that name."""
+
+
 class UnrolledSettings(Section):
     """The learned optimiser: one small recurrent U-Net used in every step."""
 
     width: int = Field(24, ge=4, le=128, description="channels of the first level")
     hidden: int = Field(16, ge=0, le=64, description="channels carried from step to step")
     depth: int = Field(
-        4, ge=2, le=5, description="levels of the U-Net, the first at half the resolution"
+        2, ge=2, le=5, description="levels of the U-Net, the first at half the resolution"
     )
 
 
@@ -83,8 +87,8 @@ class Model(Section):
     pretrained: str = Field(
         "default",
         min_length=1,
-        description="'default': the shipped network; 'none': a new one; 'sha256:DIGEST': one that "
-        "is kept in runs/.models; else the folder of a packaged model",
+        description="'default', 'large': the shipped networks; 'none': a new one; "
+        "'sha256:DIGEST': one that is kept in runs/.models; else the folder of a packaged model",
     )
     architecture: Architecture | None = Field(
         None, description="kind of a new network; null: 'unrolled', or what `pretrained` is"

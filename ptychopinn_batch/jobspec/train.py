@@ -84,6 +84,13 @@ class Train(Section):
         description="decay of the running average of the weights that is validated and kept; "
         "0: the weights themselves",
     )
+    start_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share that the weights of the pretrained network have in those that are "
+        "validated and kept, so that it forgets less of what it could do; 0: none",
+    )
     precision: Literal["32", "bf16"] = Field("32", description="arithmetic of the network")
     devices: int = Field(1, ge=1, le=64, description="processes, each with its device, on a node")
     nodes: int = Field(1, ge=1, le=1024, description="machines")

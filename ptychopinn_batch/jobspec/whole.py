@@ -67,6 +67,9 @@ class JobSpec(Section):
         if self.refine and self.model.architecture == "cnn":
             mend = "Remove the section, or use an 'unrolled' network"
             yield wrong("refine", "a 'cnn' has no steps to refine anything between", mend)
+        if self.train and self.train.start_share and self.model.pretrained == "none":
+            mend = "Remove the key, or name a pretrained network"
+            yield wrong("train.start_share", "a new network has nothing to keep", mend)
         yield from self._cnn_problems()
         gpus = self.resources.train.gpus
         if self.train and 0 < gpus < self.train.devices:

@@ -1,4 +1,4 @@
-"""Packages by name: the shipped one, those in folders, and a registry that all runs share.
+"""Packages by name: the shipped ones, those in folders, and a registry that all runs share.
 
 The registry, `runs/.models`, is content-addressed: a package lies in the folder named by its
 manifest's digest, so the same package is kept once and never changed. Runs add what they publish;
@@ -17,6 +17,7 @@ from hpc.errors import UserError
 from hpc.fsio import publish_folder
 from hpc.paths import RunPaths
 from ptychopinn_batch.files import beside, discard
+from ptychopinn_batch.jobspec.model import SHIPPED_NETWORKS
 from ptychopinn_batch.package.folder import LoadedModel, fill, load_package, read_manifest
 from ptychopinn_batch.package.manifest import MANIFEST, WEIGHTS
 
@@ -79,7 +80,7 @@ class Registry:
 
 
 def load_model(name_or_path: str | Path = "default", *, runs: str | Path = "runs") -> LoadedModel:
-    """A trained network: the shipped one by its name, the package in a folder, or one of those
+    """A trained network: a shipped one by its name, the package in a folder, or one of those
     that the runs in `runs` share, by its address.
 
     Raises UserError where there is none, StateError where its bytes are not what they were.
@@ -95,10 +96,11 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
     """
     if registry is not None and name.startswith(ADDRESS):
         return registry.find(name.removeprefix(ADDRESS))
-    folder = SHIPPED / name if name == "default" else base_folder / Path(name).expanduser()
+    is_shipped = name in SHIPPED_NETWORKS
+    folder = SHIPPED / name if is_shipped else base_folder / Path(name).expanduser()
     if not (folder / MANIFEST).is_file():
         what = f"there is no model package at {folder}"
-        mend = f"Name a folder that holds {MANIFEST} and {WEIGHTS}, 'default' or 'none'"
+        mend = f"Name a folder that holds {MANIFEST} and {WEIGHTS}, 'default', 'large' or 'none'"
         raise UserError(what, where="model.pretrained", mend=how_to_import(name) or mend)
     return folder
 
@@ -106,7 +108,7 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
 def package_here(folder: str) -> Path:
     """Where a package lies for this process, that was planned with the one in `folder`.
 
-    In a container the shipped one lies elsewhere, for the program that planned is another copy.
+    In a container the shipped ones lie elsewhere, for the program that planned is another copy.
     """
     path = Path(folder)
     own = SHIPPED / path.name

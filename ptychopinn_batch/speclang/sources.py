@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ptychopinn_batch.jobspec import Files, JobSpec, Scan
+from ptychopinn_batch.jobspec.model import SHIPPED_NETWORKS
 from ptychopinn_batch.package.registry import ADDRESS, how_to_import
 from ptychopinn_batch.readers.sniff import is_scan_folder
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
 
-BUILT_IN = ("default", "none")
+BUILT_IN = (*SHIPPED_NETWORKS, "none")
 """Words for `model.pretrained` that are no folder."""
 
 DATA_SUFFIXES = (".npz", ".h5", ".hdf5", ".nxs", ".cxi", ".tif", ".tiff", ".csv", ".npy")
@@ -152,7 +153,7 @@ def _data_names(folder: Path) -> Iterator[str]:
 
 def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Complaint:
     close = difflib.get_close_matches(text, BUILT_IN, n=1)
-    hint = how_to_import(text) or "Write default, none, or the folder of a packaged model"
+    hint = how_to_import(text) or "Write default, large, none, or the folder of a packaged model"
     searched = " and ".join(dict.fromkeys(_searched(text, f) for f in folders))
     what = f"there is no folder '{text}' (looked in {searched})"
     mend = f"Did you mean '{close[0]}'?" if close else hint

@@ -19,6 +19,7 @@ from ptychopinn_batch.networks.cnn import Cnn
 from ptychopinn_batch.refinement.adjuster import Adjuster
 from ptychopinn_batch.region import Region
 from ptychopinn_batch.training.aims import aim_at
+from ptychopinn_batch.training.blend import Blend
 from ptychopinn_batch.training.ema import Average
 from ptychopinn_batch.training.lessons import Lesson
 from ptychopinn_batch.training.losses import measured_loss, mixture, object_error, supervised
@@ -39,6 +40,7 @@ class Training(lightning.LightningModule):
         super().__init__()
         self.network, self.train_settings, self.spread = network, train, spread
         self.average = Average(network, train.ema) if train.ema else None
+        self.blend = Blend(network, train.start_share) if train.start_share else None
         self.plateau = Plateau()
         self.score = math.inf
         self.skipped = 0  # optimiser steps whose gradient was not finite
@@ -49,6 +51,10 @@ class Training(lightning.LightningModule):
     @property
     def judged(self) -> Network:
         """The network that is validated and kept."""
+        return self.blend.network if self.blend else self._trained
+
+    @property
+    def _trained(self) -> Network:
         return self.average.network if self.average else self.network
 
     def training_step(self, batch: Lesson, batch_idx: int) -> Tensor:
@@ -98,6 +104,8 @@ class Training(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._errors = {}
+        if self.blend:
+            self.blend.follow(self._trained)
 
     def validation_step(self, batch: Lesson, batch_idx: int) -> Tensor:
         """The object (H, W) of a region."""

@@ -36,6 +36,15 @@ def test_scan_names_are_unique(complaint):
     assert (key, message) == ("scans.1.name", "two scans are named 'x' (scans.0 and scans.1)")
 
 
+def test_a_new_network_has_no_weights_to_keep_a_share_of(spec, refused):
+    assert refused(model={"pretrained": "none"}, train={"start_share": 0.2}) == (
+        "train.start_share",
+        "a new network has nothing to keep",
+        "Remove the key, or name a pretrained network",
+    )
+    assert spec(train={"start_share": 0.2}).train.start_share == 0.2
+
+
 def test_a_new_cnn_is_trained(complaint):
     key, message = complaint(model={"pretrained": "none", "architecture": "cnn"})
     assert (key, message) == (

@@ -14,6 +14,7 @@ from ptychopinn_batch.training.losses import object_error
 from ptychopinn_batch.training.paths import TrainingPaths
 
 TRAIN = Train(epochs=2, regions_per_epoch=4, simulated=1.0, unroll=(2, 2), warm=0, workers=0)
+BLENDED = TRAIN.model_copy(update={"start_share": 0.25, "lr": 1e-2})  # they part in a few steps
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +43,14 @@ def test_a_training_writes_weights_history_and_a_checkpoint_without_pickled_code
     assert torch.load(paths.last, weights_only=True)["epoch"] == 1
 
 
-def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("train", [TRAIN, BLENDED])
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, train):
     undisturbed, resumed = network(), network()
-    fit(undisturbed, TRAIN, [], seed=1, folder=tmp_path / "a")
+    fit(undisturbed, train, [], seed=1, folder=tmp_path / "a")
     beats = []
     first = fit(
         resumed,
-        TRAIN,
+        train,
         [],
         seed=1,
         folder=tmp_path / "b",
@@ -57,7 +59,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(t
     )
     assert not first.complete
     again = network()
-    assert fit(again, TRAIN, [], seed=1, folder=tmp_path / "b").complete
+    assert fit(again, train, [], seed=1, folder=tmp_path / "b").complete
     last = [weights(TrainingPaths(tmp_path / run).last)["state_dict"] for run in "ab"]
     for name, value in last[0].items():
         assert torch.equal(value, last[1][name]), name
@@ -196,3 +198,17 @@ def test_the_loss_that_is_told_is_that_of_one_region_however_many_are_accumulate
         )
         told.append(beats[0])  # of the first region, before any step of the optimiser
     assert told[0] == pytest.approx(told[1])
+
+
+def test_weights_that_keep_a_share_of_the_beginning_are_validated_and_kept(tmp_path, monkeypatch):
+    began = {name: value.clone() for name, value in network().state_dict().items()}
+    kept = network()
+    kept.load_state_dict(began)
+    fit(kept, BLENDED, [], seed=1, folder=tmp_path)
+    newest = last_weights(tmp_path, "network.")
+    rows = list(csv.DictReader(TrainingPaths(tmp_path).history.read_text().splitlines()))
+    blended = {name: 0.75 * value + 0.25 * began[name] for name, value in newest.items()}
+    assert float(rows[-1]["validation"]) == pytest.approx(score_of(blended), abs=1e-5)
+    assert float(rows[-1]["validation"]) != pytest.approx(score_of(newest), abs=1e-5)
+    for name, value in last_weights(tmp_path, "blend.network.").items():
+        assert torch.allclose(value, blended[name])

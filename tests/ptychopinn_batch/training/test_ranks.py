@@ -28,6 +28,15 @@ TOLERANCE = 1e-5  # of weights and of log errors: sums over ranks round otherwis
 SHARE = 1e-4  # of how far the weights moved, as a whole: 6e-7 was measured
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As the ranks have: several threads add up frames in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Theatre:
     """Acts are played in one go: another program that imports torch would take seconds."""
 

@@ -49,6 +49,7 @@ def test_a_tracker_whose_package_is_not_there(spec, refuses, prints, monkeypatch
         ("track: [mlflow, mlflow]", "named twice"),
         ("regions_per_epoch: all", "cover or an integer"),
         ("ema: 1", "below 1"),
+        ("start_share: 1", "below 1"),
         ("precision: fp16", '"32" or bf16'),
     ],
 )
