@@ -21,7 +21,7 @@ QUICK = [sys.executable, str(Path(__file__).parents[1] / "one_process.py")]
 STEPS = 2
 SMALL = (  # a training of seconds
     "train.split=frames train.regions_per_epoch=2 train.window=48 train.frames_per_region=16 "
-    "train.unroll=[1,1] train.warm=0 train.workers=0 train.pictures=0"
+    "train.unroll=[2,3] train.warm=0 train.workers=0 train.pictures=0"
 )
 
 

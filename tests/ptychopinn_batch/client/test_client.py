@@ -150,7 +150,7 @@ class TestInTheApplication:
     ):
         work, out = tmp_path / "in", tmp_path / "out"
         shutil.copytree(scan, work)
-        values = settings(tmp_path / "runs", epochs=EPOCHS, overrides=f"{SMALL} train.lr=0.01")
+        values = settings(tmp_path / "runs", epochs=EPOCHS, overrides=f"{SMALL} train.lr=0.001")
         settings_file(work / "settings.ini", "ptychopinn-batch_network", values)
         done = ptychodus.batch("train", work, out)
         assert done.returncode == 0, done.stdout

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from ptychopinn_batch import physics
@@ -12,6 +13,7 @@ from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
 from ptychopinn_batch.networks.unrolled import DAMPING, SETTLED, Unrolled
+from ptychopinn_batch.package import load_model
 from ptychopinn_batch.simulate.regions import simulated_region
 
 SMALL = UnrolledSettings(width=8, hidden=2, depth=2)
@@ -26,9 +28,14 @@ def trained_like(seed: int = 0) -> Unrolled:
     return network
 
 
-def test_the_default_has_281_thousand_parameters():
-    network = build_network("unrolled", UnrolledSettings())
-    assert sum(p.numel() for p in network.parameters()) == 281_074
+@pytest.mark.parametrize(("depth", "count"), [(2, 70_542), (4, 281_074)])
+def test_levels_cost_parameters(depth, count):
+    network = build_network("unrolled", UnrolledSettings(depth=depth))
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+def test_a_new_network_is_as_large_as_the_default_that_ships():
+    assert load_model().network.settings == UnrolledSettings()
 
 
 def test_untrained_it_is_the_classical_simultaneous_update():

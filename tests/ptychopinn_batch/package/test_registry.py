@@ -1,9 +1,18 @@
 """The registry of all runs: packages under what they hold, kept once and never changed."""
 
+from pathlib import Path
+
 import pytest
 
 from hpc.errors import StateError, UserError
-from ptychopinn_batch.package import Registry, load_model, read_manifest, resolve_pretrained
+from ptychopinn_batch.jobspec.model import SHIPPED_NETWORKS
+from ptychopinn_batch.package import (
+    Registry,
+    load_model,
+    package_identity,
+    read_manifest,
+    resolve_pretrained,
+)
 from ptychopinn_batch.package.registry import ADDRESS
 
 
@@ -102,3 +111,10 @@ def test_an_empty_registry_has_nothing(registry):
 
 def test_python_loads_from_it_by_path(tmp_path, make, registry):
     assert load_model(registry.add(make(tmp_path / "p"))).manifest.name == "star"
+
+
+@pytest.mark.parametrize("name", SHIPPED_NETWORKS)
+def test_every_network_that_ships_loads_by_its_name(name):
+    loaded = load_model(name)
+    assert loaded.manifest.name == name
+    assert package_identity(resolve_pretrained(name, Path("/nowhere"))) == loaded.manifest.identity

@@ -466,6 +466,7 @@ BESIDE = {
     "train.schedule.patience": {"train.schedule.kind": "plateau"},
     "train.schedule.threshold": {"train.schedule.kind": "plateau"},
     "train.stages.": {"train.stages": [STAGE]},
+    "train.start_share": {"model.pretrained": "default"},
 }
 """What a spec says already where it may hold these keys, or those that begin so."""
 
