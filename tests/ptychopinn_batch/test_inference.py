@@ -108,7 +108,7 @@ def test_the_truth_explains_the_frames_of_a_store(small_store):
 def test_the_halo_covers_at_least_half_a_frame(shipped):
     assert halo(shipped, Infer(halo=0), 64) == 33
     assert halo(shipped, Infer(halo=100), 64) == 100
-    assert halo(shipped, Infer(steps=32), 64) == 192
+    assert halo(shipped, Infer(steps=32), 64) == 320
 
 
 def test_a_tile_that_no_frame_touches_is_blank_and_unseen(shipped, small_store):
