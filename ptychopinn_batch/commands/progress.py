@@ -45,9 +45,10 @@ def watcher(stream: TextIO, *, onlooker: bool = False) -> Iterator[Watcher]:
     if not stream.isatty():
         yield Lines(click.echo)
         return
+    from rich.console import Console
     from rich.live import Live
 
-    with Live(auto_refresh=False, transient=not onlooker) as live:
+    with Live(console=Console(file=stream), auto_refresh=False, transient=not onlooker) as live:
         yield _View(live, None if onlooker else time.monotonic())
 
 

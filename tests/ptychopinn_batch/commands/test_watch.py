@@ -1,5 +1,6 @@
 """`watch`: looks on until the run is over, and says so by its exit code."""
 
+import io
 import re
 import signal
 import subprocess
@@ -135,7 +136,7 @@ def test_on_a_terminal_the_last_view_stays(monkeypatch):
     assert seen == [False]
 
 
-class Terminal:
+class Terminal(io.StringIO):
     def isatty(self):
         return True
 
