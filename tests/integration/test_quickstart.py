@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 
 from hpc.heartbeat import read_heartbeat
@@ -24,6 +23,7 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.results.paths import ResultPaths
 from tests import waiting
 from tests.ptychopinn_batch.one_process import Here
+from tests.threads import one_thread
 
 SPEC = """\
 version: 1
@@ -113,10 +113,8 @@ def copy(done, tmp_path, monkeypatch):
     shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("hpc.executors.local.Child", Here)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield Copy(tmp_path)
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield Copy(tmp_path)
 
 
 def test_one_command_leads_from_a_spec_to_every_file_that_is_promised(done):

@@ -1,7 +1,7 @@
 """The verbs in Python: numbers as of a run, messages as of a job spec, torch only when used."""
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +19,7 @@ from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import read_manifest, verify_package
 from ptychopinn_batch.results.paths import ResultPaths
+from tests.threads import one_thread
 
 from .one_process import Here
 
@@ -50,12 +51,8 @@ OF_THE_MACHINE = {"seconds", "frames_per_s", "peak_rss_mb"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working folder, and one thread, so that sums are made in one order."""
-    threads, before = torch.get_num_threads(), Path.cwd()
-    torch.set_num_threads(1)
-    os.chdir(tmp_path_factory.mktemp("work"))
-    yield
-    os.chdir(before)
-    torch.set_num_threads(threads)
+    with one_thread(), contextlib.chdir(tmp_path_factory.mktemp("work")):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.region import Region, Scale
 from ptychopinn_batch.simulate import fields, probes
 from ptychopinn_batch.simulate.objects import complex_object
+from tests.threads import one_thread
 
 N, SIDE, MARGIN = 32, 10, 8  # of a frame in pixels; frames in a row; room around them in pixels
 
@@ -73,9 +74,6 @@ def network():
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Frames are small: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def in_one_thread():
+    with one_thread():
+        yield

@@ -27,6 +27,7 @@ from ptychopinn_batch.stages.params import (
     RefineParams,
     array_key,
 )
+from tests.threads import one_thread
 
 SCAN = Simulation(
     frames=81,
@@ -48,13 +49,11 @@ NETWORK = f"{UNTRAINED}abc"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run whose scan is prepared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     paths = RunPaths(tmp_path_factory.mktemp("runs"), "r")
     paths.create()
-    build_store(simulate_scan(SCAN), paths.store("store1"))
-    yield paths
-    torch.set_num_threads(threads)
+    with one_thread():
+        build_store(simulate_scan(SCAN), paths.store("store1"))
+        yield paths
 
 
 def context(run, params, *, name="refine-s", model=MODEL, needs=(), stop=lambda: False):

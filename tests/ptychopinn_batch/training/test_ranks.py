@@ -14,6 +14,7 @@ from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.training import data
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.paths import TrainingPaths
+from tests.threads import one_thread
 
 PROGRAM = Path(__file__).with_name("several_ranks.py")
 TRAIN = {
@@ -29,12 +30,9 @@ SHARE = 1e-4  # of how far the weights moved, as a whole: 6e-7 was measured
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """As the ranks have: several threads add up frames in another order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def as_the_ranks_have():
+    with one_thread():
+        yield
 
 
 class Theatre:
