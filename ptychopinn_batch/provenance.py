@@ -17,7 +17,17 @@ from pathlib import Path
 from hpc.container import IMAGE_DIGEST
 from hpc.record import Record
 
-PACKAGES = ("ptychopinn-batch", "torch", "lightning", "numpy", "tensordict", "zarr", "h5py")
+PACKAGES = (
+    "ptychopinn-batch",
+    "torch",
+    "lightning",
+    "numpy",
+    "numba",
+    "pyfftw",
+    "tensordict",
+    "zarr",
+    "h5py",
+)
 GIT_SECONDS = 5.0
 
 

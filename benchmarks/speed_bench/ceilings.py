@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
 from hpc.record import Record
 from ptychopinn_batch import physics
 from ptychopinn_batch.inference import best_device
+from ptychopinn_batch.networks import transforms
+from ptychopinn_batch.networks.transforms import Waves
 
 CHUNKS = (2**14, 2**15, 2**16, 2**17, 2**18)  # frame pixels transformed at once, on a CPU
 GPU_CHUNKS = (2**22, 2**24)
+PASS_PIXELS = 2**22  # transformed between two looks at the clock, on a CPU
 TRIAD_BYTES = 2**27  # of each of three arrays: far more than any cache
 SECONDS = 0.4  # that each is repeated for
 AMPLITUDE_BYTES = 4  # of a pixel of a frame, as the network reads it
@@ -21,7 +25,8 @@ AMPLITUDE_BYTES = 4  # of a pixel of a frame, as the network reads it
 class Ceiling(Record):
     """At most so many frames per second and step of a network.
 
-    fft_frames_per_s: a forward and an inverse transform of each frame, in the best of `CHUNKS`;
+    fft_frames_per_s: a forward and an inverse transform of each frame, in the best of `CHUNKS`, by
+    whatever transforms the network would use;
     memory_frames_per_s: its amplitudes read once, at memory_gb_per_s (triad: 2 reads, 1 write).
     """
 
@@ -53,11 +58,26 @@ def _chunks(n: int, device: torch.device) -> list[int]:
     return sorted({max(1, size // n**2) for size in pixels})
 
 
-@torch.inference_mode()
 def _fft(n: int, count: int, device: torch.device, seconds: float) -> float:
-    """Frames per second that go forward and back, `count` at once."""
+    """Frames per second that go forward and back, `count` at once, on a CPU in every thread."""
+    if device.type == "cpu":
+        return _fft_in_threads(n, count, seconds)
     waves = torch.randn(count, n, n, dtype=torch.complex64, device=device)
     return count / quickest(lambda: physics.ifft(physics.fft(waves)), device, seconds)
+
+
+def _fft_in_threads(n: int, count: int, seconds: float) -> float:
+    threads, passes = torch.get_num_threads(), max(1, PASS_PIXELS // (count * n**2))
+    rooms = [transforms.waves((count, 1, n, n)) for _ in range(threads)]
+
+    def transform(waves: Waves) -> None:
+        for _ in range(passes):
+            waves.to_detector()
+            waves.to_sample()
+
+    with ThreadPoolExecutor(threads, "frames", torch.set_num_threads, (1,)) as pool:
+        duration = quickest(lambda: list(pool.map(transform, rooms)), torch.device("cpu"), seconds)
+    return threads * passes * count / duration
 
 
 @torch.inference_mode()

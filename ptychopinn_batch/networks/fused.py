@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ptychopinn_batch.networks import transforms
+from ptychopinn_batch.networks.transforms import Waves
 from ptychopinn_batch.region import Region
 
 CHUNK_PIXELS = 2**16  # frame pixels of a chunk: waves fill half of 1 MiB, calls cost little
@@ -104,31 +106,51 @@ class _Work:
     @torch.inference_mode()
     def _share(self, frames: Frames) -> tuple[NDArray[np.complex64], float]:
         total, error = np.zeros(self._object.shape, np.complex64), 0.0
-        for first in range(frames.first, frames.end, self._size):
-            error += self._add(slice(first, min(first + self._size, frames.end)), total)
+        for count, chunks in groupby(_chunks(frames, self._size), _count):
+            at = self._room(count)
+            changed = at if self._along is None else self._room(count)
+            error += sum(self._add(chunk, total, at, changed) for chunk in chunks)
         return total, error
 
-    def _add(self, chunk: slice, total: NDArray[np.complex64]) -> float:
-        """Add some frames to the total; their error."""
-        corners, probes = self._corners[chunk], self._region.probes_of(chunk)
-        measured = self._region.amplitudes[chunk].numpy()
-        waves, error = self._waves(self._object, corners, probes), 0.0
+    def _room(self, frames: int) -> Waves:
+        n = self._region.n
+        return transforms.waves((frames, self._region.modes, n, n))
+
+    def _add(self, chunk: slice, total: NDArray[np.complex64], at: Waves, changed: Waves) -> float:
+        """Add some frames to the total; their error. `changed`: `at` itself, unless along another
+        object."""
+        corners, probes = self._corners[chunk], self._region.probes_of(chunk).numpy()
+        measured, error = self._region.amplitudes[chunk].numpy(), 0.0
+        self._illuminate(at, self._object, corners, probes)
         if self._along is None:
-            error = self._loops.correct(waves.numpy(), measured, self._good, self._floor)
+            error = self._loops.correct(at.array, measured, self._good, self._floor)
         else:
-            at, waves = waves, self._waves(self._along, corners, probes)
-            self._loops.bend(waves.numpy(), at.numpy(), measured, self._good, self._floor)
-        back = torch.fft.ifft2(waves, norm="forward")
-        self._loops.collect(total, corners, probes.numpy(), back.numpy())
+            self._illuminate(changed, self._along, corners, probes)
+            self._loops.bend(changed.array, at.array, measured, self._good, self._floor)
+        changed.to_sample()
+        self._loops.collect(total, corners, probes, changed.array)
         return float(error)
 
-    def _waves(
-        self, obj: NDArray[np.complex64], corners: NDArray[np.int64], probes: Tensor
-    ) -> Tensor:
-        """On the detector (k, M, N, N), times N: the loops scale them in passing."""
-        waves = torch.empty_like(probes)
-        self._loops.illuminate(obj, corners, probes.numpy(), waves.numpy())
-        return torch.fft.fft2(waves, norm="backward")
+    def _illuminate(
+        self,
+        waves: Waves,
+        obj: NDArray[np.complex64],
+        corners: NDArray[np.int64],
+        probes: NDArray[np.complex64],
+    ) -> None:
+        """Waves on the detector, N times too large: the loops scale them in passing."""
+        self._loops.illuminate(obj, corners, probes, waves.array)
+        waves.to_detector()
+
+
+def _chunks(frames: Frames, size: int) -> Iterator[slice]:
+    """All of the same size, but for the last one."""
+    for first in range(frames.first, frames.end, size):
+        yield slice(first, min(first + size, frames.end))
+
+
+def _count(chunk: slice) -> int:
+    return int(chunk.stop - chunk.start)
 
 
 def _in_threads(

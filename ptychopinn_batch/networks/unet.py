@@ -62,6 +62,8 @@ class UNet(nn.Module):
         self.tops = nn.ModuleList(_silent(w, 2) for w in reversed(widths[1:]))
         self.head = _silent(width, STEM**2 * outputs + hidden)
         self.outputs = STEM**2 * outputs
+        # A fifth faster on a CPU. The stubs of torch lack this form of `to`.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def stride(self) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from ptychopinn_batch import physics, region
 from ptychopinn_batch.misfit import MISFITS, amplitude
-from ptychopinn_batch.networks import fused
+from ptychopinn_batch.networks import fused, transforms
 from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.simulate.regions import simulated_region
 
@@ -47,6 +47,14 @@ def test_fused_loops_compute_what_tensor_operations_do(change, monkeypatch):
     given = change(simulated_region(1))
     obj = given.truth.nan_to_num(1.0) * 0.9
     assert_equal(quick(obj, given), plain(obj, given, monkeypatch))
+
+
+def test_loops_without_fftw_compute_the_same(monkeypatch):
+    given = with_modes(simulated_region(1))
+    obj = given.truth.nan_to_num(1.0) * 0.9
+    with_fftw = quick(obj, given)
+    monkeypatch.setattr(transforms, "fftw", lambda: None)
+    assert_equal(quick(obj, given), with_fftw)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
