@@ -58,4 +58,4 @@ def _await_end(workers: Iterable[Process], grace: float) -> None:
         left = [worker for worker in left if worker.is_alive()]
     for worker in left:
         if worker.is_alive():
-            kill_group(worker.pid)
+            kill_group(worker.group or worker.pid)  # in a container, another leads its group

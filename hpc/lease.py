@@ -27,7 +27,7 @@ RENEW_EVERY = 20.0  # seconds
 EXPIRES_AFTER = 120.0  # seconds: file systems of clusters remember attributes for up to 60
 LOOK_EVERY = 0.5
 
-__all__ = ["Lease", "Owner", "at_work", "current_user", "holder"]
+__all__ = ["EXPIRES_AFTER", "Lease", "Owner", "at_work", "current_user", "holder"]
 
 
 class Owner(Record):
@@ -63,6 +63,7 @@ class Lease:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._what, self._note = path, what, _note_beside(path)
         self._lock = FileLock(path, timeout=wait, thread_local=False)
+        self._process = Process.current()
         self._over = threading.Event()
         deadline = math.inf if wait < 0 else time.monotonic() + wait
         try:
@@ -81,8 +82,9 @@ class Lease:
         """Give the lock back; harmless when it was given back before."""
         self._over.set()
         if self._lock.is_locked:
-            with contextlib.suppress(OSError):
-                self._note.unlink(missing_ok=True)
+            if self._is_ours():
+                with contextlib.suppress(OSError):
+                    self._note.unlink(missing_ok=True)
             self._lock.release()
 
     def __enter__(self) -> Lease:
@@ -93,7 +95,7 @@ class Lease:
 
     def _claim(self, deadline: float, across_hosts: bool) -> None:
         """Put our name on it, once no other host's is there that is still renewed."""
-        owner = Owner(user=current_user(), process=Process.current(), since=time.time())
+        owner = Owner(user=current_user(), process=self._process, since=time.time())
         while across_hosts and (other := _other_host(self._note)) is not None:
             if time.monotonic() >= deadline:
                 raise self._held(other)
@@ -101,9 +103,14 @@ class Lease:
         write_atomic(self._note, owner.model_dump_json(), durable=False)
 
     def _renew(self) -> None:
-        while not self._over.wait(RENEW_EVERY):
+        while not self._over.wait(RENEW_EVERY) and self._is_ours():
             with contextlib.suppress(OSError):
                 os.utime(self._note)
+
+    def _is_ours(self) -> bool:
+        """Whether the note names us: one who slept too long finds another host's there."""
+        owner = _owner(self._note)
+        return owner is None or owner.process == self._process
 
     def _held(self, owner: Owner | None = None) -> LockedError:
         owner = owner or holder(self._path)
@@ -116,11 +123,8 @@ class Lease:
 
 def holder(path: Path) -> Owner | None:
     """Who holds the lock at `path`, by the note beside it; None where nobody is known to."""
-    try:
-        owner = Owner.model_validate_json(_note_beside(path).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    return None if owner.process.is_alive() is False else owner
+    owner = _owner(_note_beside(path))
+    return None if owner is None or owner.process.is_alive() is False else owner
 
 
 def at_work(path: Path) -> Owner | None:
@@ -133,12 +137,22 @@ def at_work(path: Path) -> Owner | None:
 
 def _other_host(note: Path) -> Owner | None:
     """The process of another host that holds it, by a note that was renewed lately."""
+    owner = _owner(note)
+    if owner is None or owner.process.is_local:
+        return None
     try:
-        owner = Owner.model_validate_json(note.read_bytes())
         age = time.time() - note.stat().st_mtime
+    except OSError:
+        return None
+    return owner if age < EXPIRES_AFTER else None
+
+
+def _owner(note: Path) -> Owner | None:
+    """Whom a note names; None where there is none, or none that can be read."""
+    try:
+        return Owner.model_validate_json(note.read_bytes())
     except (OSError, ValidationError):
         return None
-    return owner if not owner.process.is_local and age < EXPIRES_AFTER else None
 
 
 def _note_beside(path: Path) -> Path:

@@ -71,7 +71,8 @@ def plan_run(
     missing = find_missing(run, tasks, states)
     decisions = decide(tasks, states, previous, missing)
     if only is not None:
-        decisions = tuple(left_alone(d) if d.task.id not in only else d for d in decisions)
+        wanted = set(only)
+        decisions = tuple(left_alone(d) if d.task.id not in wanted else d for d in decisions)
     return Submission(decisions, states)
 
 

@@ -40,6 +40,7 @@ from hpc.stopwish import StopWish
 from hpc.task import Task
 
 __all__ = [
+    "DEADLINE",
     "Exit",
     "Requeue",
     "TaskContext",
@@ -58,6 +59,9 @@ FaultOf = Callable[[Task, float], Fault | None]
 LOCK_WAIT = 10.0
 FIRST_RANK_WAIT = 10.0  # seconds in which the first rank begins, where another fails at once
 SLACK = 1.0  # seconds by which the time limit may seem not to be up yet when it is
+
+DEADLINE = "HPC_DEADLINE"
+"""Variable that tells a worker when it will be asked to stop, in seconds since 1970."""
 
 
 class Exit(enum.IntEnum):
@@ -150,7 +154,9 @@ def _run_here(run: RunPaths, task_id: str, stop: StopWish, ranks: Ranks) -> int:
 
 
 def _time_is_up(task: Task, seconds: float) -> Fault | None:
-    return "time" if seconds >= task.resources.time.total_seconds() - SLACK else None
+    """By the clock of who started this process, which ran before the task began."""
+    deadline = float(os.environ.get(DEADLINE, "inf"))
+    return "time" if time.time() >= deadline - SLACK else None
 
 
 def _record_start(ledger: Path, task: Task) -> Started:

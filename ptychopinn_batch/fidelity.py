@@ -94,9 +94,10 @@ def in_one_gauge(obj: Complex, reference: Complex, seen: Mask) -> Pair | None:
     start = Pair(
         align(np.where(seen, obj, 0).astype(np.complex64), reference, seen), reference, seen
     )
-    shift = _shift(start)
-    shift = shift + _shift(_shifted(start, shift))  # once more, in the better gauge
-    if not LEAST_SHIFT < np.hypot(*shift) < LARGEST_SHIFT * min(reference.shape):
+    shift, most = _shift(start), LARGEST_SHIFT * min(reference.shape)
+    if np.hypot(*shift) < most:
+        shift = shift + _shift(_shifted(start, shift))  # once more, in the better gauge
+    if not LEAST_SHIFT < np.hypot(*shift) < most:
         return start
     still, moved = _cut(start, _margin(shift)), _shifted(start, shift)
     return moved if _error(moved) < _error(still) else start

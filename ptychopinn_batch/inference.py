@@ -91,7 +91,7 @@ def reconstruct(network: Network, region: Region, infer: Infer) -> tuple[Tensor,
     """Object (H, W) complex64 and seen pixels (H, W) bool of a region, on the region's device."""
     device = region.corners.device
     with mixed(infer.precision, device):
-        result = network(region, steps=infer.steps)
+        result = network.solve(region, steps=infer.steps)
     return result.object, result.seen
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -21,7 +22,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from hpc.errors import StateError
 from hpc.fsio import read_json, write_atomic
-from hpc.lease import Lease
+from hpc.lease import EXPIRES_AFTER, Lease
 from hpc.record import Record, explain
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.files import sweep, sync, whole_folder
@@ -35,10 +36,12 @@ SCHEMA = 1
 CHUNK = 128  # pixels, side of the pieces of a shard that can be read alone
 AGAIN = "Delete it and submit the run again"
 OME = "ome"  # the attribute by which viewers find an image in it; none of ours
-LOCK_SECONDS = 60  # far more than making an empty array takes
+# Making an empty array takes far less; a claim that a lost host left takes so long to expire.
+LOCK_SECONDS = EXPIRES_AFTER + 60
 GAUGE = (
     "array pixel (row i, column j) is scan pixel (i + y0, j + x0); a position (x, y) is the scan "
-    "pixel under patch pixel N//2; the probe carries the photons, so |object| is 1 in vacuum"
+    "pixel under patch pixel N//2; sum |P|^2 is the mean number of counts in a frame, so "
+    "|object|^2 is the transmission relative to its mean"
 )
 
 
@@ -86,8 +89,10 @@ class ObjectStore:
         """The array of this key: the one that is there, else a new one in place of any other."""
         store = cls(folder, ArrayHeader(array_key=array_key, canvas=canvas, tile=tile))
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock")
-        with Lease(lock, "this object array is being made", wait=LOCK_SECONDS):
+        if store._is_there():
+            return store
+        lock, what = folder.with_name(f".{folder.name}.lock"), "this object array is being made"
+        with Lease(lock, what, wait=LOCK_SECONDS, across_hosts=True):
             if not store._is_there():
                 store._replace()
         return store
@@ -101,7 +106,7 @@ class ObjectStore:
             raise StateError(what, where=str(folder), mend=AGAIN)
         return cls(folder, header)
 
-    @property
+    @cached_property
     def tiles(self) -> tuple[Window, ...]:
         """Every tile, in row order: a tile's number is its index."""
         return tuple(self.header.canvas.tiles(self.header.tile))

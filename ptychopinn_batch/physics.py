@@ -14,6 +14,13 @@ import torch
 from torch import Tensor
 
 CHUNK_PIXELS = 2**18  # frame pixels worked on at once: such a chunk stays in a CPU core's cache
+GPU_CHUNK_PIXELS = 2**22  # less, and starting its kernels would take longer than their work
+
+
+def chunk_of(n: int, modes: int, device: torch.device) -> int:
+    """How many frames (n, n) of so many modes are worked on at once on a device."""
+    pixels = CHUNK_PIXELS if device.type == "cpu" else GPU_CHUNK_PIXELS
+    return max(1, pixels // (n**2 * modes))
 
 
 def abs2(z: Tensor) -> Tensor:

@@ -66,14 +66,14 @@ class Region:
             moved[chunk] = physics.shifted(self.probe, self.fractions[chunk])
         return moved
 
-    def probes_of(self, chunk: slice) -> Tensor:
+    def probes_of(self, frames: slice | Tensor) -> Tensor:
         """Some of `probes`: kept from the first call on, or made each time if that takes too much.
 
         Made each time they cost one more transform per mode and frame.
         """
         if self.keep_probes():
-            return self.probes[chunk]
-        return physics.shifted(self.probe, self.fractions[chunk])
+            return self.probes[frames]
+        return physics.shifted(self.probe, self.fractions[frames])
 
     def keep_probes(self) -> bool:
         """Whether the shifted probes of all frames are kept, which they are from now on."""
@@ -91,15 +91,16 @@ class Region:
     @cached_property
     def energy(self) -> Tensor:
         """Sum of all trusted counts: what residuals are relative to."""
-        return (self.trusted(self.amplitudes) ** 2).sum()
+        parts = [self.trusted(self.amplitudes[chunk]).square().sum() for chunk in self.chunks()]
+        return torch.stack(parts).sum() if parts else self.amplitudes.new_zeros(())
 
     def trusted(self, values: Tensor) -> Tensor:
         """Detector values (K, N, N) with bad pixels set to zero."""
         return values if self.good is None else values * self.good
 
     def chunks(self) -> Iterator[slice]:
-        """Runs of frames small enough to be worked on in cache."""
-        count = max(1, physics.CHUNK_PIXELS // (self.n**2 * self.modes))
+        """Runs of frames small enough to be worked on in cache, or large enough for a GPU."""
+        count = physics.chunk_of(self.n, self.modes, self.corners.device)
         return (slice(k, k + count) for k in range(0, len(self), count))
 
     def subset(self, rows: Tensor) -> Region:

@@ -102,7 +102,7 @@ def holds_counts(store: ScanStore) -> bool:
 
 def _blocks(store: ScanStore, canvas: Canvas, device: torch.device) -> Iterator[_Frames]:
     n, modes = store.info.n, store.info.modes
-    size = max(1, physics.CHUNK_PIXELS // (n * n * modes))
+    size = physics.chunk_of(n, modes, device)
     for rows in torch.split(torch.arange(store.info.frames), size):
         corners, fractions = canvas.corners(store.positions[rows].numpy(), n)
         yield _Frames(

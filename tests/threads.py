@@ -1,4 +1,4 @@
-"""One thread in this process: sums are made in one order, and small frames wait for nobody."""
+"""How many threads torch has in this process: with one, sums are made in one order."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ import torch
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def threads_of_torch(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -46,6 +46,7 @@ from hpc.submission import Submission, plan_run, record_submission, record_task
 from hpc.task import Task
 from hpc.threads import thread_limits
 from hpc.trust import check_trusted
+from hpc.worker import DEADLINE
 
 __all__ = ["LocalExecutor", "LocalHandle"]
 
@@ -172,7 +173,7 @@ class LocalHandle(Handle):
                 return
             if self._stage_is_full(task.stage):
                 continue
-            need = room.need_of(self._sizes.get(task.id, task.resources))
+            need = room.need_of(self._sizes[task.id])
             if not free.holds(need) or self._start(task):
                 free = free.without(need)
 
@@ -187,9 +188,8 @@ class LocalHandle(Handle):
         if state.status == "cancelled":
             self._give_up(task.id)
             return False
-        sized = task.model_copy(update={"resources": self._sizes.get(task.id, task.resources)})
-        gpus = self._free_gpus()[: task.resources.gpus]
-        environment = _environment(task, gpus)
+        sized, gpus = self._sized(task), self._free_gpus()[: task.resources.gpus]
+        environment = _environment(sized, gpus)
         command = worker_command(self._run, task.id, self._settings.container)
         child = Child.start(sized, command, self._run.log(task.id), environment, gpus)
         self._queue.take(task.id)
@@ -204,7 +204,8 @@ class LocalHandle(Handle):
         """Adopt the worker of a task that runs already; give up a task nobody can tell about."""
         if state.status == "running":
             self._queue.take(task.id)
-            self._running[task.id] = Adopted(self._run, task, state)
+            self._sizes[task.id] = self._size(task)
+            self._running[task.id] = Adopted(self._run, self._sized(task), state)
         else:
             self._give_up(task.id)
 
@@ -245,6 +246,9 @@ class LocalHandle(Handle):
             self._requeue(task, state)
         else:
             self._give_up(task.id)
+
+    def _sized(self, task: Task) -> Task:
+        return task.model_copy(update={"resources": self._sizes[task.id]})
 
     def _size(self, task: Task) -> Resources:
         """What a task gets by what its earlier attempts came to."""
@@ -311,6 +315,7 @@ def _environment(task: Task, gpus: Sequence[str]) -> dict[str, str]:
     """The environment of a worker; what the user has set is not touched."""
     limits = thread_limits(min(task.resources.cpus, usable_cpus()))
     devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
+    deadline = {DEADLINE: str(time.time() + task.resources.time.total_seconds())}
     # Workers are not ranks of whatever this process may be a rank of.
     ours = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
-    return {**limits, **ours, **devices}
+    return {**limits, **ours, **devices, **deadline}

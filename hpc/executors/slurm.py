@@ -16,7 +16,7 @@ from hpc.plan import check_graph
 from hpc.retry import RetryPolicy
 from hpc.settings import Settings, write_settings
 from hpc.slurm.cancel import withdraw
-from hpc.slurm.client import Slurm
+from hpc.slurm.client import Slurm, SlurmError
 from hpc.slurm.observe import LIVE, Observation, observe, record
 from hpc.slurm.profile import Profile
 from hpc.slurm.wave import Wave, send
@@ -77,8 +77,7 @@ class SlurmExecutor:
         """Complete the ledger by what SLURM says, before anything is decided."""
         seen = observe(run, read_states(run, (task.id for task in tasks)), self.slurm)
         if seen.trouble:
-            what, mend = f"SLURM does not answer ({seen.trouble})", "Try again in a while"
-            raise UserError(what, where=f"run {run.name}", mend=mend)
+            raise _no_answer(run, seen.trouble)
         record(run, seen)
         return seen
 
@@ -86,7 +85,10 @@ class SlurmExecutor:
         """Give up the places of tasks that are queued anew, with changed settings."""
         tasks = submission.of("run")
         queued = [task.id for task in tasks if submission.states[task.id].status == "queued"]
-        withdraw(run, queued, self.slurm)
+        try:
+            withdraw(run, queued, self.slurm)
+        except SlurmError as error:
+            raise _no_answer(run, error) from None
 
     def _send(self, run: RunPaths, submission: Submission, seen: Observation) -> Wave:
         tasks = submission.of("run")
@@ -106,6 +108,11 @@ class SlurmExecutor:
             mend = "Mend it, then submit again; nothing was handed over"
             raise UserError(f"SLURM takes no jobs: {why}", where=f"run {run.name}", mend=mend)
         return wave
+
+
+def _no_answer(run: RunPaths, trouble: object) -> UserError:
+    what, mend = f"SLURM does not answer ({trouble})", "Try again in a while"
+    return UserError(what, where=f"run {run.name}", mend=mend)
 
 
 class SlurmHandle(Handle):

@@ -28,7 +28,7 @@ STEWARD = "steward"
 
 
 class Batch(Record):
-    """One sbatch. The array's element i runs task i; `after` are the batches it waits for."""
+    """One sbatch. The array's element i runs task i."""
 
     token: str
     name: str  # of the job: it holds the token
@@ -65,7 +65,7 @@ _fate: TypeAdapter[Fate] = TypeAdapter(Annotated[Fate, Field(discriminator="even
 
 @dataclass
 class Batches:
-    """All batches of a run, and what became of each; `place` tells where a task is an element."""
+    """All batches of a run, and what became of each."""
 
     run: RunPaths
     known: dict[str, Batch] = field(default_factory=dict)
@@ -94,9 +94,10 @@ class Batches:
     def element(self, token: str, task_id: str) -> str | None:
         """The array element that runs a task, as SLURM's commands take it."""
         job, batch = self.job(token), self.known.get(token)
-        if job is None or batch is None or task_id not in batch.tasks:
+        if job is None or batch is None:
             return None
-        return f"{job}_{self._index(batch)[task_id]}"
+        place = self._index(batch).get(task_id)
+        return None if place is None else f"{job}_{place}"
 
     def open(self) -> list[Batch]:
         """Batches of which it is not known whether SLURM has them."""

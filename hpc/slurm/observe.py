@@ -8,8 +8,9 @@ stays as it is for a while: it is never taken for done, and never submitted agai
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from hpc.heartbeat import read_heartbeat
@@ -25,6 +26,8 @@ __all__ = ["Observation", "is_looked_after", "observe", "record"]
 VOID_AFTER = 120.0  # seconds until a batch that SLURM has never heard of was not taken
 REQUEUED_WITHIN = 20.0  # seconds in which SLURM puts a job back whose node it has lost
 ACCOUNTED_WITHIN = 15.0  # seconds by which sacct may lag behind
+
+_LOG = "_log.out"  # submitit's files of what a job has printed
 
 LIVE = ("queued", "running", "requeued")
 
@@ -56,7 +59,7 @@ def observe(
         return seen
     slurm = slurm or Slurm()
     try:
-        reports = _reports(slurm, batches, wanted, live)
+        reports = _reports(run, slurm, batches, wanted, live)
     except SlurmError as error:
         seen.trouble = str(error)
         return seen
@@ -106,10 +109,29 @@ def _look(run: RunPaths, seen: Observation, name: str, state: TaskState, sight: 
 
 
 @dataclass
+class _Logs:
+    """What jobs have printed. The folder is read once: all tasks of a run may fail to begin."""
+
+    folder: Path
+
+    def of(self, job: str | None) -> Sequence[Path]:
+        return self._files.get(job or "", ())
+
+    @cached_property
+    def _files(self) -> Mapping[str, list[Path]]:
+        """By job; a file's name is JOB_RANK_log.out."""
+        found: dict[str, list[Path]] = {}
+        for path in sorted(self.folder.glob(f"*{_LOG}")):
+            job = path.name.removesuffix(_LOG).rpartition("_")[0]
+            found.setdefault(job, []).append(path)
+        return found
+
+
+@dataclass
 class _Reports:
     """The answers of squeue and sacct; `accounted` is None where there was none of the latter.
 
-    `mute`: there is accounting, but it does not answer now.
+    `mute`: there is accounting, but it does not answer now; `logs`: what the jobs said themselves.
     """
 
     queued: dict[str, Report]
@@ -117,6 +139,7 @@ class _Reports:
     mute: bool
     fates: list[Accepted | Void]
     now: float
+    logs: _Logs
 
     def of(self, job: str | None) -> tuple[Report | None, bool]:
         """What is said of a job, and whether that is final."""
@@ -165,14 +188,14 @@ def _sight(
         batch=batch,
         void=batches.is_void(batch.token),
         lost=_lost(slurm, lost),
-        said=_last_words(run, job) if final and state.status == "queued" else "",
+        said=_last_words(reports.logs.of(job)) if final and state.status == "queued" else "",
     )
 
 
-def _last_words(run: RunPaths, job: str | None) -> str:
+def _last_words(logs: Iterable[Path]) -> str:
     """What a job printed last whose worker never began: mostly why it did not."""
     lines: list[str] = []
-    for log in sorted(run.slurm_log_folder.glob(f"{job}_*_log.out")):
+    for log in logs:
         lines += [line for line in _tail(log).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("srun: launch", "srun: Job step"))]
     return telling[-1][:300] if telling else ""
@@ -206,7 +229,11 @@ def _wanted(batches: Batches, live: Mapping[str, TaskState]) -> list[Batch]:
 
 
 def _reports(
-    slurm: Slurm, batches: Batches, wanted: Iterable[Batch], live: Mapping[str, TaskState]
+    run: RunPaths,
+    slurm: Slurm,
+    batches: Batches,
+    wanted: Iterable[Batch],
+    live: Mapping[str, TaskState],
 ) -> _Reports:
     wanted = list(wanted)
     queued = {report.job: report for report in slurm.queued([batch.name for batch in wanted])}
@@ -218,7 +245,7 @@ def _reports(
     accounted, mute = _accounted(slurm, doubtful)
     if accounted is None:
         queued |= {r.job: r for job in doubtful if job in queued for r in slurm.shown(job)}
-    return _Reports(queued, accounted, mute, fates, now)
+    return _Reports(queued, accounted, mute, fates, now, _Logs(run.slurm_log_folder))
 
 
 def _needs_accounting(report: Report | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from hpc.ledger import TaskState, read_entries, read_states
 from hpc.paths import RunPaths
 from hpc.retry import advise
 from hpc.settings import Settings, read_settings
+from hpc.slurm.batches import Batch, read_batches
 from hpc.slurm.client import Slurm
 from hpc.slurm.observe import LIVE, Observation, observe, record
 from hpc.slurm.wave import Again, Wave, send
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = RunPaths(options.runs, options.run)
     what = f"the run {run.name} is worked on"
     with Lease(run.lock, what, wait=LEASE_WAIT, across_hosts=True):
-        wave = look_after(run, Slurm())
+        wave = look_after(run, Slurm(), own_job=os.environ.get("SLURM_JOB_ID"))
     tell(run)
     for token, job in wave.jobs.items():
         print(f"batch {token}: job {job}")
@@ -52,8 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if wave.trouble else 0
 
 
-def look_after(run: RunPaths, slurm: Slurm) -> Wave:
-    """Complete the ledger and hand over what is due; the caller holds the lock of the run."""
+def look_after(run: RunPaths, slurm: Slurm, own_job: str | None = None) -> Wave:
+    """Complete the ledger and hand over what is due; the caller holds the lock of the run.
+
+    own_job: the job of this very steward, where it is one.
+    """
     plan, settings = read_plan(run), read_settings(run)
     seen = _settled(run, plan, slurm)
     record(run, seen)
@@ -69,7 +74,15 @@ def look_after(run: RunPaths, slurm: Slurm) -> Wave:
         under_way=[name for name, state in seen.states.items() if state.status in LIVE],
         live=[batch for batch in seen.live_batches if batch.tasks],
         again=again,
+        unguarded=_are_unguarded(run, seen.live_batches, own_job),
     )
+
+
+def _are_unguarded(run: RunPaths, live: Sequence[Batch], own_job: str | None) -> bool:
+    """Whether SLURM has arrays and no other steward: one that lost its node may have sent them."""
+    batches = read_batches(run)
+    others = [batch for batch in live if batches.job(batch.token) != own_job]
+    return any(batch.tasks for batch in live) and not any(batch.is_steward for batch in others)
 
 
 def tell(run: RunPaths) -> None:

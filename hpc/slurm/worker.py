@@ -80,7 +80,9 @@ class Job:
     def unmet(self) -> str | None:
         """The first need that is not done, with what became of it."""
         task = read_json(self.run.task(self.task_id), Task)
-        for need, key in zip(task.needs, task.need_keys, strict=True):
+        read = dict(zip(task.needs, task.need_keys, strict=False))  # not what only has to agree
+        for need in task.needs:
+            key = read.get(need) or read_json(self.run.task(need), Task).key
             state = folded_state(self.run.ledger(need))
             if state.done_key != key:
                 # What runs by its records has died: whoever asks SLURM records how.

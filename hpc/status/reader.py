@@ -66,6 +66,7 @@ class StatusReader:
         return signature[0], self._plan[1]
 
     def _read_ledgers(self, wanted: dict[str, str]) -> None:
+        before, self._states = self._states, {}
         if not self._run.ledger_folder.is_dir():
             return  # no task has been tried, or somebody removed what became of them
         with os.scandir(self._run.ledger_folder) as entries:
@@ -74,9 +75,10 @@ class StatusReader:
                 if task_id is None:
                     continue
                 signature = _signature(entry.stat())
-                known = self._states.get(task_id)
+                known = before.get(task_id)
                 if known is None or known[0] != signature:
-                    self._states[task_id] = signature, folded_state(entry)
+                    known = signature, folded_state(entry)
+                self._states[task_id] = known
 
     def _state(self, task_id: str) -> TaskState:
         _, state = self._states.get(task_id, (None, NEW))

@@ -28,6 +28,7 @@ def checks_here(runs: Path) -> list[Check]:
     return [
         ("python", python),
         ("torch", torch),
+        ("loops of a CPU", loops),
         ("submitit", submitit),
         ("folder of runs", lambda: writable(folder)),
         ("locks", lambda: locks(folder)),
@@ -56,6 +57,19 @@ def torch() -> Finding:
     gpus = [found.cuda.get_device_name(k) for k in range(found.cuda.device_count())]
     devices = ", ".join(gpus) if gpus else "no GPU here"
     return good("torch", f"{found.__version__}, {devices}, {os.cpu_count()} CPUs")
+
+
+def loops() -> Finding:
+    """What makes a CPU fast; without it, all works."""
+    from ptychopinn_batch.networks import fused, transforms  # heavy
+
+    if fused.compiled() is None:
+        mend = "Install Numba: without it, a CPU takes twice as long"
+        return warning("loops of a CPU", "not compiled, Numba cannot be imported", mend)
+    if transforms.fftw() is None:
+        faster = "pip install 'ptychopinn-batch[fftw]' makes them a third faster"
+        return good("loops of a CPU", f"compiled, transforms by torch ({faster})")
+    return good("loops of a CPU", "compiled, transforms by FFTW")
 
 
 def submitit() -> Finding:

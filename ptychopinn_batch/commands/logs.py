@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def logs(
     if failed and follow:
         raise click.UsageError("--failed is of what has ended, --follow of what runs: not both.")
     paths = find_run(run, runs)
-    chosen = chosen_tasks(paths, task, stage) if task or stage else []
+    chosen = frozenset(chosen_tasks(paths, task, stage) if task or stage else ())
     lines = lines or (None if len(task) == 1 else LAST_LINES)
     if follow:
         _follow(paths, chosen, lines)
@@ -111,7 +111,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{some} and {plural(more, 'task')} more" if more > 0 else some
 
 
-def _follow(run: RunPaths, chosen: Sequence[str], lines: int | None) -> None:
+def _follow(run: RunPaths, chosen: Collection[str], lines: int | None) -> None:
     follower = Follower(run, chosen, lines, partial(click.echo, nl=False))
     first = True
     for found in looks(ClusterReader(run), INTERVAL, partial(is_looked_after, run)):
@@ -125,11 +125,11 @@ def _follow(run: RunPaths, chosen: Sequence[str], lines: int | None) -> None:
     click.echo(_last_word(found, chosen), err=True)
 
 
-def _is_in(row: Row, chosen: Sequence[str]) -> bool:
+def _is_in(row: Row, chosen: Collection[str]) -> bool:
     return not chosen or row.id in chosen
 
 
-def _last_word(found: RunStatus, chosen: Sequence[str]) -> str:
+def _last_word(found: RunStatus, chosen: Collection[str]) -> str:
     """Why there is nothing more to follow."""
     if not chosen or found.stands_still:
         return outlook(found)

@@ -45,7 +45,8 @@ def build_store(raw: RawScan, folder: Path, *, beat: Beat = lambda done, total: 
     is there but damaged is replaced. Raises UserError for a broken scan or a full disk; nothing is
     left behind then.
     """
-    with Lease(folder.with_name(f".{folder.name}.lock"), "this scan is being prepared", wait=-1):
+    lock, what = folder.with_name(f".{folder.name}.lock"), "this scan is being prepared"
+    with Lease(lock, what, wait=-1, across_hosts=True):
         sweep(folder)
         store = whole_store(folder)
         if store is not None:

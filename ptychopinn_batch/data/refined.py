@@ -50,7 +50,8 @@ def refined_store(
 
     A canvas that holds them all goes with them. A store that is there and whole stays.
     """
-    with Lease(folder.with_name(f".{folder.name}.lock"), "this scan is being refined", wait=-1):
+    lock, what = folder.with_name(f".{folder.name}.lock"), "this scan is being refined"
+    with Lease(lock, what, wait=-1, across_hosts=True):
         sweep(folder)
         if (there := whole_store(folder)) is not None:
             return there

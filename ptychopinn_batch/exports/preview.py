@@ -40,7 +40,7 @@ def amplitude_picture(result: Result) -> Picture:
     """|object|; robust against a few outliers at the rim."""
     step = _step(result)
     image = np.abs(result.object[::step, ::step]).astype(np.float64)
-    return Picture(image, _limits(image, result), "amplitude", "gray", "1 where nothing is")
+    return Picture(image, _limits(image, result), "amplitude", "gray", "relative")
 
 
 def phase_picture(result: Result) -> Picture:

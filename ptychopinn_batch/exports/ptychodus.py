@@ -121,8 +121,8 @@ def comments(result: Result) -> str:
         "Written by ptychopinn-batch. Lengths in metres, energy in eV.",
         "A position is where index (N - 1) / 2 of the probe lies, the object's centre where index "
         "(size - 1) / 2 of the object does; x counts columns, y rows.",
-        "sum |probe|^2 is the mean number of counts in a frame, so |object| is 1 where nothing is. "
-        "A global phase and a phase plane of the object are arbitrary.",
+        "sum |probe|^2 is the mean number of counts in a frame, so |object|^2 is the transmission "
+        "relative to its mean. A global phase and a phase plane of the object are arbitrary.",
         "Unseen pixels of the object are 1 + 0j; object_seen tells which those are.",
     ]
     if result.residual is not None:

@@ -17,7 +17,10 @@ from tifffile import RESUNIT, imwrite
 from ptychopinn_batch.exports.result import Result
 from ptychopinn_batch.files import whole_file
 
-AMPLITUDE = "amplitude of the object, 1 where nothing is; NaN where no frame saw it"
+AMPLITUDE = (
+    "amplitude of the object, its square relative to the mean transmission; NaN where no frame "
+    "saw it"
+)
 PHASE = (
     "phase of the object in rad, from -pi to pi; a global phase and a plane are arbitrary; NaN "
     "where no frame saw it"

@@ -11,7 +11,7 @@ from ptychopinn_batch.jobspec.base import Section, wrong
 Architecture = Literal["unrolled", "cnn"]
 
 
-SHIPPED_NETWORKS = ("default", "large")
+SHIPPED_NETWORKS = ("default", "small", "large")
 """What `model.pretrained` may name without there being a folder of that name."""
 
 
@@ -87,7 +87,7 @@ class Model(Section):
     pretrained: str = Field(
         "default",
         min_length=1,
-        description="'default', 'large': the shipped networks; 'none': a new one; "
+        description="'default', 'small', 'large': the shipped networks; 'none': a new one; "
         "'sha256:DIGEST': one that is kept in runs/.models; else the folder of a packaged model",
     )
     architecture: Architecture | None = Field(

@@ -70,6 +70,11 @@ class Network(nn.Module, ABC):
         `steps` and `warm`.
         """
 
+    def solve(self, region: Region, *, steps: int, adjust: Adjust = unchanged) -> Reconstruction:
+        """Reconstruct a region, keeping the last object only: no number of steps takes more."""
+        found: Reconstruction = self(region, steps=1, warm=steps - 1, adjust=adjust)
+        return found
+
     @abstractmethod
     def reach(self, steps: int, n: int) -> int:
         """How far, in canvas pixels, a frame's centre influences the result: the halo of a tile."""

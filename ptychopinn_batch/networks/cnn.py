@@ -113,7 +113,7 @@ class Cnn(Network):
         frames = self._view(region, rows).view(*members.shape, region.n, region.n)
         inner = slice(self.margin, region.n - self.margin)
         patches = self.autoencoder(frames).flatten(0, 1)[:, inner, inner]
-        light = physics.abs2(region.probes[rows]).sum(1)[:, inner, inner]
+        light = physics.abs2(region.probes_of(rows)).sum(1)[:, inner, inner]
         return merge.shares(patches, light, region.fractions[rows])
 
     def _view(self, region: Region, rows: Tensor) -> Tensor:

@@ -157,8 +157,12 @@ def _in_threads(
     work: Callable[[Frames], tuple[NDArray[np.complex64], float]], shares: Sequence[Frames]
 ) -> Iterator[tuple[NDArray[np.complex64], float]]:
     """Each share in a thread of its own, in which torch uses no others."""
-    with ThreadPoolExecutor(len(shares), "frames", torch.set_num_threads, (1,)) as pool:
-        yield from pool.map(work, shares)
+    usual = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(len(shares), "frames", torch.set_num_threads, (1,)) as pool:
+            yield from pool.map(work, shares)
+    finally:
+        torch.set_num_threads(usual)  # what a thread sets holds for threads that begin later, too
 
 
 def _shares(frames: int, threads: int) -> list[Frames]:

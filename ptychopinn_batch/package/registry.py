@@ -100,7 +100,8 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
     folder = SHIPPED / name if is_shipped else base_folder / Path(name).expanduser()
     if not (folder / MANIFEST).is_file():
         what = f"there is no model package at {folder}"
-        mend = f"Name a folder that holds {MANIFEST} and {WEIGHTS}, 'default', 'large' or 'none'"
+        shipped = ", ".join(SHIPPED_NETWORKS)
+        mend = f"Name a folder that holds {MANIFEST} and {WEIGHTS}, or one of {shipped}, none"
         raise UserError(what, where="model.pretrained", mend=how_to_import(name) or mend)
     return folder
 

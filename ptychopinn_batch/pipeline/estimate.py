@@ -22,6 +22,7 @@ from ptychopinn_batch.stages.params import (
     RefineParams,
     TrainParams,
 )
+from ptychopinn_batch.tiling import planned_halo
 
 __all__ = ["Cost", "expected_cost", "total_cost"]
 
@@ -33,7 +34,6 @@ STORED_PIXEL = 5e-8  # seconds: one pixel of one frame, read, put in order and w
 CHECKED = 12.0  # seconds: a sample of a scan, however large it is
 SIMULATED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, simulated and written
 EXPORTED_PIXEL = 1.5e-7  # seconds: one pixel of one frame, compared with its model and exported
-HALO = 96  # pixels around a tile, where it is chosen by the network
 STORED_BYTES = 4  # of a pixel of a frame
 OBJECT_BYTES = 13  # of a pixel of the canvas
 
@@ -60,7 +60,7 @@ def expected_cost(task: Task) -> Cost:
         case "refine":
             return _refinement(RefineParams.of(task), pixels)
         case "infer":
-            return _inference(InferParams.of(task), pixels)
+            return _inference(InferParams.of(task), pixels, _n(task))
         case "finalize":
             return _finishing(FinalizeParams.of(task), pixels)
     return _cost(0.0)
@@ -108,13 +108,14 @@ def _refinement(params: RefineParams, pixels: int) -> Cost:
     return _cost(refine.steps * (probe + positions))
 
 
-def _inference(params: InferParams, pixels: int) -> Cost:
+def _inference(params: InferParams, pixels: int, n: int) -> Cost:
     """A share of the scan as large as that of the tiles; every tile's halo is done for it alone."""
     infer, canvas = params.infer, params.canvas
     rows, columns = canvas.tile_counts(infer.tile)
     share = (params.tiles[1] - params.tiles[0]) / (rows * columns)
     area = share * canvas.height * canvas.width
-    again = _with_halo(infer, canvas.height) * _with_halo(infer, canvas.width)
+    halo = planned_halo(infer, n)
+    again = _with_halo(infer, halo, canvas.height) * _with_halo(infer, halo, canvas.width)
     return _cost(infer.steps * again * _step(share * pixels, area), OBJECT_BYTES * area)
 
 
@@ -127,9 +128,8 @@ def _finishing(params: FinalizeParams, pixels: int) -> Cost:
     return _cost(seconds, len(params.export) * STORED_BYTES * pixels)
 
 
-def _with_halo(infer: Tiled, side: int) -> float:
+def _with_halo(infer: Tiled, halo: int, side: int) -> float:
     """By how much halos lengthen one side of the canvas."""
-    halo = HALO if infer.halo == "auto" else infer.halo
     tiles = -(-side // infer.tile)
     return 1 + 2 * halo * (tiles - 1) / side
 

@@ -66,14 +66,14 @@ class _Scan:
         """A region reconstructed while it is refined."""
         adjuster = Adjuster.of(refine, region, seed)
         with mixed(self.infer.precision, region.corners.device):
-            return self.network(region, steps=refine.steps, adjust=adjuster)
+            return self.network.solve(region, steps=refine.steps, adjust=adjuster)
 
     @torch.inference_mode()
     def better(self, refined: Region, recorded: Region) -> bool:
         """Whether a reconstruction from refined frames explains them better than one from those
         as they were recorded."""
         with mixed(self.infer.precision, recorded.corners.device):
-            new, old = (self.network(r, steps=self.infer.steps) for r in (refined, recorded))
+            new, old = (self.network.solve(r, steps=self.infer.steps) for r in (refined, recorded))
         return bool(new.misfits[-1] < old.misfits[-1])
 
 

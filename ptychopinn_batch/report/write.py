@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from hpc.errors import LockedError
 from hpc.fsio import read_json
-from hpc.ledger import UNFINISHED
+from hpc.ledger import UNFINISHED, read_state
 from hpc.paths import RunPaths
-from hpc.status import RunStatus, read_status
+from hpc.submission import PlannedTask, read_plan
 from hpc.task import Task
 from ptychopinn_batch.report.live import PATIENCE, is_fresh, optional, write_report
+from ptychopinn_batch.report.record import ResultReport
 from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.results.records import read_record
 from ptychopinn_batch.stages.params import FinalizeParams
 
 __all__ = ["refresh"]
@@ -22,27 +24,34 @@ __all__ = ["refresh"]
 def refresh(run: RunPaths) -> None:
     """Have the report tell of a result that has just been finished, soon if not at once."""
     with optional("the report"):
-        status = read_status(run)
-        last = _is_last(run, status)
+        last = _is_last(run)
         if not last and is_fresh(run):
             return
         try:
-            write_report(run, status, wait=PATIENCE if last else 0)
+            write_report(run, wait=PATIENCE if last else 0)
         except LockedError:
             if last:
                 raise
 
 
-def _is_last(run: RunPaths, status: RunStatus) -> bool:
-    """Whether no other result is on its way. Cheap: every finalize task asks."""
-    on_the_way = (
-        row.id
-        for row in status.rows
-        if row.stage == FinalizeParams.stage and row.status in UNFINISHED
-    )
-    # One that has written its figures has only its end to record.
-    return all(_has_figures(run, name) for name in on_the_way)
+def _is_last(run: RunPaths) -> bool:
+    """Whether no other result is on its way. Every finalize task asks: mostly this is one look,
+    for what is last in the plan comes last."""
+    backwards = reversed(read_plan(run).tasks)
+    results = (task for task in backwards if task.stage == FinalizeParams.stage)
+    return not any(_is_on_the_way(run, task) for task in results)
 
 
-def _has_figures(run: RunPaths, name: str) -> bool:
-    return ResultPaths.of(run, read_json(run.task(name), Task)).metrics.exists()
+def _is_on_the_way(run: RunPaths, task: PlannedTask) -> bool:
+    state = read_state(run, task.id)
+    if state.done_key == task.key:
+        return False
+    is_over = state.status not in UNFINISHED and state.key in (None, task.key)
+    return not (is_over or _has_figures(run, task))
+
+
+def _has_figures(run: RunPaths, task: PlannedTask) -> bool:
+    """Whether it has written its figures with these settings: then only its end is to record."""
+    paths = ResultPaths.of(run, read_json(run.task(task.id), Task))
+    told = read_record(paths.report, ResultReport)
+    return told is not None and told.key == task.key and paths.metrics.exists()

@@ -153,7 +153,8 @@ def _data_names(folder: Path) -> Iterator[str]:
 
 def _no_package(text: str, document: Document, folders: Sequence[Path]) -> Complaint:
     close = difflib.get_close_matches(text, BUILT_IN, n=1)
-    hint = how_to_import(text) or "Write default, large, none, or the folder of a packaged model"
+    names = ", ".join(BUILT_IN)
+    hint = how_to_import(text) or f"Write {names}, or the folder of a packaged model"
     searched = " and ".join(dict.fromkeys(_searched(text, f) for f in folders))
     what = f"there is no folder '{text}' (looked in {searched})"
     mend = f"Did you mean '{close[0]}'?" if close else hint

@@ -115,7 +115,7 @@ def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: P
 def _take(network: Network, weights: Path) -> None:
     """Give a network the weights in a file, the same on all ranks."""
     read = io.BytesIO(read_for_all(weights))
-    network.load_state_dict(torch.load(read, weights_only=True))
+    network.load_state_dict(torch.load(read, map_location="cpu", weights_only=True))
 
 
 def _told(

@@ -105,7 +105,7 @@ class Sample:
     def reconstructed(
         self, region: Region, steps: int, adjust: Adjust = unchanged
     ) -> Reconstruction:
-        """What the network makes of a region, in full precision: figures are compared."""
+        """What the network makes of a region, never in half precision: figures are compared."""
         with torch.inference_mode():
             return self.network(region, steps=steps, adjust=adjust)
 

@@ -54,6 +54,7 @@ def make() -> Callable[..., Task]:
         mem_gb: float = 0.1,
         gpus: int = 0,
         revision: int = 1,
+        after: Sequence[Task] = (),
         **params: object,
     ) -> Task:
         resources = Resources(time=timedelta(seconds=seconds), mem_gb=mem_gb, cpus=cpus, gpus=gpus)
@@ -64,6 +65,7 @@ def make() -> Callable[..., Task]:
             revision=revision,
             params=params,
             needs=needs,
+            after=after,
             resources=resources,
         )
 

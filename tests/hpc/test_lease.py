@@ -125,6 +125,20 @@ def test_a_note_that_another_host_renews_no_more_has_expired(elsewhere: Path) ->
         assert owner.process == Process.current()
 
 
+def test_who_slept_until_its_claim_expired_leaves_that_of_its_successor_alone(
+    tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    successor = elsewhere.read_bytes()
+    elsewhere.unlink()
+    monkeypatch.setattr("hpc.lease.RENEW_EVERY", 0.01)
+    with Lease(tmp_path / "lock", "x", across_hosts=True):
+        elsewhere.write_bytes(successor)
+        age(elsewhere, 30)
+        time.sleep(0.1)
+    assert elsewhere.read_bytes() == successor
+    assert time.time() - elsewhere.stat().st_mtime > 29
+
+
 def test_who_is_at_work_is_known_as_long_as_the_claim_has_not_expired(elsewhere: Path) -> None:
     lock = elsewhere.with_name("lock")
     owner = at_work(lock)

@@ -168,6 +168,19 @@ def test_a_task_that_runs_on_another_host_is_waited_for(
     assert read_state(run, "b").status == "done"
 
 
+def test_an_adopted_worker_has_the_time_that_a_retry_gave_it(
+    run: RunPaths, make: Make, pretend: Callable[..., None]
+) -> None:
+    task = make("a", seconds=60)
+    pretend(task, "timed_out", fault="time")
+    append(run.ledger("a"), Queued(key=task.key, retry="time"))
+    pretend(task, None)  # this very process
+    with LocalExecutor().submit(run, [task]) as handle:
+        (adopted,) = handle._running.values()
+        assert adopted.task.resources.time == timedelta(seconds=120)
+        append(run.ledger("a"), Ended(attempt=2, outcome="done"))
+
+
 def test_a_damaged_ledger_of_a_running_task_stops_that_task_only(
     run: RunPaths, make: Make, eventually: Callable[..., None]
 ) -> None:

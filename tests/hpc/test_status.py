@@ -38,6 +38,17 @@ def test_a_run_nobody_submitted_is_named_beside_those_there_are(run: RunPaths, m
         read_status(RunPaths(run.root / "nowhere", "other"))
 
 
+def test_a_ledger_that_was_moved_away_is_forgotten(
+    run: RunPaths, make: Make, pretend: Pretend
+) -> None:
+    submit(run, [make("a")])
+    pretend(make("a"), "failed")
+    reader = StatusReader(run)
+    assert row(reader.read(), "a").status == "failed"
+    run.ledger("a").rename(run.folder / "aside")
+    assert row(reader.read(), "a").status == "pending"
+
+
 def test_every_planned_task_has_a_row_in_the_order_of_the_plan(
     run: RunPaths, make: Make, pretend: Pretend, dead_process: Process
 ) -> None:

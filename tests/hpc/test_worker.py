@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -18,7 +19,7 @@ from hpc.process import this_host
 from hpc.ranks import Ranks
 from hpc.stopwish import StopWish
 from hpc.task import Task
-from hpc.worker import Exit, Requeue, TaskContext, follow_task, run_task
+from hpc.worker import DEADLINE, Exit, Requeue, TaskContext, follow_task, run_task
 
 Make = Callable[..., Task]
 
@@ -234,10 +235,13 @@ def test_a_stop_when_the_time_is_up_is_due_to_the_time(
     run: RunPaths,
     make: Make,
     eventually: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
     seconds: float,
     fault: str | None,
 ) -> None:
-    write(run, make("a", "polite", seconds=seconds))
+    """By the clock of who started it, however long it took to begin."""
+    write(run, make("a", "polite", seconds=3600))
+    monkeypatch.setenv(DEADLINE, str(time.time() + seconds))
     worker = start(run)
     eventually((run.folder / "trace.txt").exists)
     worker.terminate()

@@ -23,7 +23,7 @@ from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.results.paths import ResultPaths
 from tests import waiting
 from tests.ptychopinn_batch.one_process import Here
-from tests.threads import one_thread
+from tests.threads import threads_of_torch
 
 SPEC = """\
 version: 1
@@ -113,7 +113,7 @@ def copy(done, tmp_path, monkeypatch):
     shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("hpc.executors.local.Child", Here)
-    with one_thread():
+    with threads_of_torch(1):
         yield Copy(tmp_path)
 
 

@@ -19,7 +19,7 @@ from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.package import read_manifest, verify_package
 from ptychopinn_batch.results.paths import ResultPaths
-from tests.threads import one_thread
+from tests.threads import threads_of_torch
 
 from .one_process import Here
 
@@ -51,7 +51,7 @@ OF_THE_MACHINE = {"seconds", "frames_per_s", "peak_rss_mb"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working folder, and one thread, so that sums are made in one order."""
-    with one_thread(), contextlib.chdir(tmp_path_factory.mktemp("work")):
+    with threads_of_torch(1), contextlib.chdir(tmp_path_factory.mktemp("work")):
         yield
 
 

@@ -232,7 +232,8 @@ def test_where_there_is_no_package_the_message_says_what_one_is(tmp_path, refusa
     assert refusal_of(resolve_pretrained, "nowhere", tmp_path) == (
         f"there is no model package at {tmp_path}/nowhere",
         "model.pretrained",
-        "Name a folder that holds manifest.json and model.pth, 'default', 'large' or 'none'",
+        "Name a folder that holds manifest.json and model.pth, "
+        "or one of default, small, large, none",
     )
 
 

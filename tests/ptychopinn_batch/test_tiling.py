@@ -2,9 +2,9 @@
 
 import pytest
 
-from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.canvas import ALIGNMENT, Canvas
 from ptychopinn_batch.jobspec import Infer
-from ptychopinn_batch.tiling import FRAMES_BYTES, HALO, LARGEST, STEP, tiled
+from ptychopinn_batch.tiling import FRAMES_BYTES, LARGEST, STEP, reach, tiled
 
 
 def canvas(height, width):
@@ -39,12 +39,14 @@ def test_no_sliver_is_left(longest):
     assert longest - (rows - 1) * tile > tile - rows * STEP
 
 
-def test_frames_of_a_tile_and_its_halo_fit():
-    frames, n, large = 1_000_000, 64, canvas(4500, 4500)
-    tile = tiled(Infer(), frames=frames, n=n, canvas=large).tile
-    per_pixel = frames * 4 * n**2 / 4500**2
-    assert per_pixel * (tile + 2 * HALO) ** 2 <= FRAMES_BYTES
-    assert per_pixel * (tile + 3 * STEP + 2 * HALO) ** 2 > FRAMES_BYTES, "nor is it far smaller"
+@pytest.mark.parametrize(("n", "frames"), [(64, 1_000_000), (128, 500_000)])
+@pytest.mark.parametrize("infer", [Infer(), Infer(steps=32), Infer(halo=64)])
+def test_frames_of_a_tile_and_its_halo_fit(n, frames, infer):
+    tile = tiled(infer, frames=frames, n=n, canvas=canvas(4500, 4500)).tile
+    halo = reach(infer.steps, n) if infer.halo == "auto" else infer.halo
+    per_pixel, around = frames * 4 * n**2 / 4500**2, 2 * (halo + ALIGNMENT)
+    assert per_pixel * (tile + around) ** 2 <= FRAMES_BYTES
+    assert per_pixel * (tile + 3 * STEP + around) ** 2 > FRAMES_BYTES, "nor is it far smaller"
 
 
 def test_the_densest_scan_still_has_tiles():

@@ -92,6 +92,8 @@ def sacct(arguments: list[str], fault: str) -> None:
 
 
 def scancel(arguments: list[str], fault: str) -> None:
+    if fault == "busy":
+        fail(BUSY)
     targets = [a for a in arguments if not a.startswith("-")]
     jobs = load()
     for job in jobs:

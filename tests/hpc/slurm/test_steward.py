@@ -290,6 +290,25 @@ class TestLookingAfter:
         look_after(run, slurm)
         assert "#SBATCH --dependency=afterany:103:101" in cluster.scripts()[-1]
 
+    @pytest.mark.parametrize(("own_job", "stewards"), [("101", 1), (None, 0)])
+    def test_a_steward_that_lost_its_node_after_it_sent_arrays_sends_the_next_one(
+        self,
+        cluster,
+        run: RunPaths,
+        make: Make,
+        slurm: Slurm,
+        submit: Submit,
+        own_job: str | None,
+        stewards: int,
+    ) -> None:
+        """Where another steward is behind them, there is nothing to do."""
+        submit(make("a"))
+        before = len(cluster.scripts())
+        look_after(run, slurm, own_job=own_job)
+        sent = cluster.scripts()[before:]
+        assert len(sent) == stewards
+        assert all("hpc.slurm.steward" in script for script in sent)
+
     def test_a_slurm_that_stays_silent_leaves_all_as_recorded(
         self,
         cluster,

@@ -465,6 +465,17 @@ def test_what_is_changed_while_it_is_queued_gives_up_its_place(
     assert read_batches(run).element(str(read_states(run, ["a"])["a"].batch), "a") == "103_0"
 
 
+def test_a_place_that_slurm_does_not_take_back_stays_and_the_user_is_told(
+    cluster, run: RunPaths, make: Make, slurm: Slurm
+) -> None:
+    executor = SlurmExecutor(slurm=slurm)
+    executor.submit(run, [make("a", x=1)])
+    cluster.fault("scancel", "always", "busy")
+    with pytest.raises(UserError, match=r"SLURM does not answer \(scancel"):
+        executor.submit(run, [make("a", x=2)])
+    assert read_states(run, ["a"])["a"].key == make("a", x=1).key
+
+
 def test_submitting_twice_hands_over_nothing_the_second_time(
     cluster, run: RunPaths, make: Make, slurm: Slurm
 ) -> None:

@@ -215,6 +215,22 @@ def test_a_need_that_was_done_with_other_settings_is_not_done(
     assert read_state(run, "a").cause == "need done"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "status", "cause"), [("done", "done", None), ("failed", "blocked", "gate failed")]
+)
+def test_what_is_not_read_but_has_to_agree_decides_too(
+    run: RunPaths, make: Make, hand_over: Hand, outcome: str, status: str, cause: str | None
+) -> None:
+    need, gate = make("need"), make("gate")
+    job = hand_over(need, gate, make("a", needs=[need], after=[gate]))
+    for task, end in ((need, "done"), (gate, outcome)):
+        began(run, task)
+        append(run.ledger(task.id), Ended(attempt=1, outcome=end))
+    work(job, FIRST)
+    state = read_state(run, "a")
+    assert (state.status, state.cause) == (status, cause)
+
+
 # A job that has been here before
 
 

@@ -45,6 +45,14 @@ def test_on_a_machine_without_slurm_the_machine_alone_is_checked(alone):
     assert list(alone.glob(".doctor*")) == []
 
 
+def test_what_makes_a_cpu_fast_is_told(monkeypatch):
+    assert here.loops() == good("loops of a CPU", "compiled, transforms by FFTW")
+    monkeypatch.setattr("ptychopinn_batch.networks.transforms.fftw", lambda: None)
+    assert "transforms by torch (pip install 'ptychopinn-batch[fftw]'" in here.loops().what
+    monkeypatch.setattr("ptychopinn_batch.networks.fused.compiled", lambda: None)
+    assert here.loops().verdict == "warning"
+
+
 def test_a_profile_for_slurm_needs_slurm(alone):
     (alone / "hall.yaml").write_text("version: 1\n")
     code, said = doctor("--profile", "./hall.yaml")

@@ -48,7 +48,7 @@ def test_the_pixel_size_is_told_to_all_kinds_of_programs(written):
 def test_units_and_gauge_stand_in_the_file(written):
     _, amplitude, phase = written()
     with TiffFile(amplitude) as file:
-        assert "1 where nothing is; NaN where no frame saw it" in file.ome_metadata
+        assert "relative to the mean transmission; NaN where no frame saw it" in file.ome_metadata
     with TiffFile(phase) as file:
         assert "in rad" in file.ome_metadata
         assert "a global phase and a plane are arbitrary" in file.ome_metadata

@@ -1,5 +1,6 @@
 """The back projection: fused loops compute what plain tensor operations do."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from ptychopinn_batch.misfit import MISFITS, amplitude
 from ptychopinn_batch.networks import fused, transforms
 from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.simulate.regions import simulated_region
+from tests.threads import threads_of_torch
 
 FLOOR = 0.01
 
@@ -62,15 +64,18 @@ def test_threads_and_chunks_do_not_change_the_result(threads, monkeypatch):
     given = simulated_region(2)
     obj = torch.ones(given.shape, dtype=torch.complex64)
     usual = quick(obj, given)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(fused, "CHUNK_PIXELS", 5 * given.n**2)
-    assert_equal(quick(obj, given), usual)
+    with threads_of_torch(threads):
+        assert_equal(quick(obj, given), usual)
 
 
-def test_the_threads_of_torch_stay_as_many_as_they_were():
-    given, threads = simulated_region(2), torch.get_num_threads()
-    quick(torch.ones(given.shape, dtype=torch.complex64), given)
-    assert torch.get_num_threads() == threads
+def test_the_threads_of_torch_stay_as_many_as_they_were_also_for_threads_that_begin_later():
+    given = simulated_region(2)
+    with threads_of_torch(2):
+        quick(torch.ones(given.shape, dtype=torch.complex64), given)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
 
 
 def test_a_misfit_that_is_not_finite_is_seen():

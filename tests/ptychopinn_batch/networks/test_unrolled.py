@@ -34,6 +34,16 @@ def test_levels_cost_parameters(depth, count):
     assert sum(p.numel() for p in network.parameters()) == count
 
 
+def test_the_result_alone_is_that_of_all_steps():
+    region, network = simulated_region(1), trained_like().eval()
+    with torch.no_grad():
+        every, alone = network(region, steps=5), network.solve(region, steps=5)
+    assert len(every.objects) == 5
+    assert len(alone.objects) == 1
+    assert torch.equal(alone.object, every.object)
+    assert torch.equal(alone.misfits[-1], every.misfits[-1])
+
+
 def test_a_new_network_is_as_large_as_the_default_that_ships():
     assert load_model().network.settings == UnrolledSettings()
 

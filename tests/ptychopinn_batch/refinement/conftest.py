@@ -11,7 +11,7 @@ from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.region import Region, Scale
 from ptychopinn_batch.simulate import fields, probes
 from ptychopinn_batch.simulate.objects import complex_object
-from tests.threads import one_thread
+from tests.threads import threads_of_torch
 
 N, SIDE, MARGIN = 32, 10, 8  # of a frame in pixels; frames in a row; room around them in pixels
 
@@ -75,5 +75,5 @@ def network():
 
 @pytest.fixture(autouse=True)
 def in_one_thread():
-    with one_thread():
+    with threads_of_torch(1):
         yield

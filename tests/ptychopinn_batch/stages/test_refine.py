@@ -27,7 +27,7 @@ from ptychopinn_batch.stages.params import (
     RefineParams,
     array_key,
 )
-from tests.threads import one_thread
+from tests.threads import threads_of_torch
 
 SCAN = Simulation(
     frames=81,
@@ -51,7 +51,7 @@ def run(tmp_path_factory):
     """A run whose scan is prepared."""
     paths = RunPaths(tmp_path_factory.mktemp("runs"), "r")
     paths.create()
-    with one_thread():
+    with threads_of_torch(1):
         build_store(simulate_scan(SCAN), paths.store("store1"))
         yield paths
 

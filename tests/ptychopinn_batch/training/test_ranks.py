@@ -14,7 +14,7 @@ from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.training import data
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.paths import TrainingPaths
-from tests.threads import one_thread
+from tests.threads import threads_of_torch
 
 PROGRAM = Path(__file__).with_name("several_ranks.py")
 TRAIN = {
@@ -31,7 +31,7 @@ SHARE = 1e-4  # of how far the weights moved, as a whole: 6e-7 was measured
 
 @pytest.fixture(autouse=True)
 def as_the_ranks_have():
-    with one_thread():
+    with threads_of_torch(1):
         yield
 
 
