@@ -91,7 +91,9 @@ class _Work:
         self._good = _as_weights(region)
         self._size = max(1, CHUNK_PIXELS // (region.n**2 * region.modes))
         self._loops = _loops()
-        region.keep_probes()  # by one thread, before the others ask for them
+        # By one thread, before the others ask for them.
+        region.keep_probes()
+        transforms.fftw()
 
     def sum(self) -> tuple[Tensor, float]:
         """Over all frames: (H, W) complex64 and the error."""
