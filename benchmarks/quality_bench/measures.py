@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from hpc.record import Record
 from ptychopinn_batch.comparison import scan_box
-from ptychopinn_batch.fidelity import Fidelity, Pair, fidelity, in_one_gauge, matched
 from ptychopinn_batch.metrics import finite
 from ptychopinn_batch.region import Region
+from ptychopinn_batch.registration import Pair, in_one_gauge
 from ptychopinn_batch.resolution import ring_correlation
 
+from .fidelity import Fidelity, fidelity, matched
 from .outcome import Outcome
 from .prepared import Prepared, residual
 

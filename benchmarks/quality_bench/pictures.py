@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptychopinn_batch.comparison import amplitude_images, phase_images
-from ptychopinn_batch.fidelity import Pair
 from ptychopinn_batch.files import whole_file
+from ptychopinn_batch.registration import Pair
 
 from .records import Row
 

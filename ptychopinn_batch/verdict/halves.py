@@ -7,7 +7,7 @@ import torch
 
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.comparison import scan_box
-from ptychopinn_batch.fidelity import in_one_gauge
+from ptychopinn_batch.registration import in_one_gauge
 from ptychopinn_batch.resolution import ring_correlation
 from ptychopinn_batch.verdict.evidence import Halves
 from ptychopinn_batch.verdict.sample import Sample

@@ -27,10 +27,9 @@ FIDELITY = {
 @pytest.fixture
 def row():
     """Makes rows: a name of a method, and figures that differ from the usual ones."""
+    from quality_bench.fidelity import Fidelity
     from quality_bench.measures import Figures
     from quality_bench.records import Row
-
-    from ptychopinn_batch.fidelity import Fidelity
 
     def make(method, *, budget=None, scene="photo", right=True, seed=0, seconds=1.0, **figures):
         alike = {key: figures.pop(key, value) for key, value in FIDELITY.items()}
