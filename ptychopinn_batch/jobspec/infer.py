@@ -23,7 +23,9 @@ class Infer(Section):
         "auto", description="margin read around a tile; auto: from the steps [object pixels]"
     )
     precision: Literal["auto", "32", "bf16"] = Field(
-        "auto", description="arithmetic of the network; auto: bf16 where the processor has it"
+        "auto",
+        description="arithmetic of the network; auto: bf16 where the processor has it; 32: single "
+        "precision, as torch does it (convolutions on new GPUs of NVIDIA in TF32)",
     )
     tiles_per_task: int = Field(4, ge=1, le=10**6, description="tiles that one task owns")
 

@@ -49,7 +49,9 @@ def run(tmp_path):
     return RunPaths(tmp_path / "runs of the night", "night")
 
 
-def task(name, entry="quick", needs=(), *, stage="stage", seconds=600, mem_gb=0.2, **params):
+def task(
+    name, entry="quick", needs=(), *, after=(), stage="stage", seconds=600, mem_gb=0.2, **params
+):
     resources = Resources(time=timedelta(seconds=seconds), mem_gb=mem_gb, cpus=1, gpus=0)
     return make_task(
         id=name,
@@ -58,6 +60,7 @@ def task(name, entry="quick", needs=(), *, stage="stage", seconds=600, mem_gb=0.
         revision=1,
         params=params,
         needs=needs,
+        after=after,
         resources=resources,
     )
 
@@ -187,6 +190,23 @@ def test_an_error_in_the_code_is_not_tried_again_and_shows_its_traceback(executo
     assert "raise ValueError" in "".join(state.tail)
     assert begun(run, "bad") == 1
     assert states(run, tasks)["next"].cause == "bad failed"
+
+
+def test_what_only_has_to_agree_is_waited_for_and_stops_what_waits_for_it(executor, run):
+    good, bad, store = task("good"), task("bad", "wrong"), task("store")
+    passed, stopped = (
+        task(f"after_{gate.id}", needs=[store], after=[gate], stage="next") for gate in (good, bad)
+    )
+    tasks = [good, bad, store, passed, stopped]
+    finish(executor(), run, tasks)
+    assert statuses(run, tasks) == {
+        "good": "done",
+        "bad": "failed",
+        "store": "done",
+        "after_good": "done",
+        "after_bad": "blocked",
+    }
+    assert states(run, tasks)["after_bad"].cause == "bad failed"
 
 
 def test_a_task_that_runs_out_of_memory_once_gets_more_and_what_waited_for_it_runs(executor, run):
