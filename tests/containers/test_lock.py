@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-INSIDE = [*PROJECT["dependencies"], *EXTRAS["tracking"], *EXTRAS["safetensors"]]
+INSIDE = [*PROJECT["dependencies"], *EXTRAS["fftw"], *EXTRAS["tracking"], *EXTRAS["safetensors"]]
 
 
 def locked():
