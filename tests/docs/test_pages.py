@@ -97,6 +97,7 @@ def test_options_exist(page):
 OTHERS = {
     "container": {
         "--cleanenv",
+        "--extras",
         "--fakeroot",
         "--from-index",
         "--lock",
