@@ -1,7 +1,7 @@
 """Fourier transforms of the waves of some frames on a CPU: by FFTW where it is installed, or torch.
 
 FFTW finds its fastest way by trying, and then differs from process to process in the last bits,
-which a resumed training must not. Its way without trying is fast up to `LONGEST` pixels only.
+which a resumed training must not. Its way without trying is the faster one for `SIDES` only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-LONGEST = 128  # side of a frame; above, lines of a column share places in a cache
+SIDES = (16, 32, 64, 128)  # of frames; in larger ones, lines of a column share places in a cache
 
 Shape = tuple[int, int, int, int]
 
@@ -37,7 +37,7 @@ class Waves(Protocol):
 def waves(shape: Shape) -> Waves:
     """Room for waves, and the fastest way to transform them."""
     found = fftw()
-    if found is not None and shape[-1] <= LONGEST:
+    if found is not None and shape[-1] in SIDES:
         return _ByFftw(shape, found)
     return _ByTorch(shape)
 
