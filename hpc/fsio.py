@@ -37,6 +37,8 @@ M = TypeVar("M", bound=BaseModel)
 # The torn bytes stay in the file, and a reader can tell them from a line that was damaged later.
 TORN = b"\x18"
 
+_PART = 1 << 16
+
 # What a file system answers that cannot lock, or cannot sync a folder; both are extra safety.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK}
 
@@ -137,9 +139,9 @@ def _read(path: os.PathLike[str]) -> bytes:
     """All bytes of a small file; a status reads thousands, and `Path.read_bytes` takes twice."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        parts = []
-        while part := os.read(descriptor, 1 << 16):
-            parts.append(part)
+        parts = [os.read(descriptor, _PART)]
+        while len(parts[-1]) == _PART:  # a file gives less only at its end
+            parts.append(os.read(descriptor, _PART))
     finally:
         os.close(descriptor)
     return b"".join(parts)

@@ -25,7 +25,7 @@ __all__ = ["Exit", "cli", "main"]
 
 PROGRAM = "ptychopinn-batch"
 
-COLLECT = 50_000, 20, 20
+COLLECT = 500_000, 20, 20
 """Thresholds of Python's garbage collector. Ten thousand tasks are millions of objects that stay;
 looking through all of them again and again takes half as long as reading them."""
 
@@ -168,7 +168,12 @@ def cli() -> None:
 def main() -> None:
     """The console script."""
     gc.set_threshold(*COLLECT)
-    cli.main()
+    # Or it looks for plugins in every package that is installed, which a shared disk makes slow.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    try:
+        cli.main()
+    finally:
+        gc.freeze()  # else Python looks through all of them as it ends, to free them one by one
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def _resting(task: PlannedTask, state: TaskState) -> Row:
     if state.done_key == task.key:
         status: Status = "done"
     elif state.key is not None and state.key != task.key:
-        return Row(**_planned(task), status="pending", attempt=state.attempt)
+        return Row(**_known(task, TaskState(attempt=state.attempt)), status="pending")
     else:
         status = state.status
     return Row(
@@ -135,19 +135,20 @@ def _resting(task: PlannedTask, state: TaskState) -> Row:
     )
 
 
-def _planned(task: PlannedTask) -> dict[str, Any]:
-    """What a row says of a task before it is tried."""
-    fields = {"id": task.id, "stage": task.stage}
-    if task.resources is None:
-        return fields
-    limit = task.resources.time.total_seconds()
-    return {**fields, "mem_gb": task.resources.mem_gb, "time_limit": limit}
-
-
 def _known(task: PlannedTask, state: TaskState) -> dict[str, Any]:
     """What a row says of a task whatever became of it."""
-    where = {"host": state.host, "pid": state.pid, "job": state.job, "batch": state.batch}
-    return {**_planned(task), **where, "attempt": state.attempt}
+    asked = task.resources
+    return {
+        "id": task.id,
+        "stage": task.stage,
+        "attempt": state.attempt,
+        "host": state.host,
+        "pid": state.pid,
+        "job": state.job,
+        "batch": state.batch,
+        "mem_gb": asked.mem_gb if asked else None,
+        "time_limit": asked.time.total_seconds() if asked else None,
+    }
 
 
 def _on_a_node(task: PlannedTask, peak_mb: float | None) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import Field, JsonValue, ValidationError
@@ -37,7 +36,7 @@ def judged(task: str, stage: str, told: Mapping[str, JsonValue] | None) -> Judge
     """The verdict that a task told; None where it told none, or another version did."""
     found = {key: (told or {}).get(key, ()) for key in ("verdict", "findings")}
     try:
-        return Judged.model_validate_json(json.dumps({"task": task, "stage": stage, **found}))
+        return Judged.model_validate({"task": task, "stage": stage, **found})
     except ValidationError:
         return None
 
