@@ -24,6 +24,8 @@ SEARCHED = 0.7  # share of the steps over which the search closes in
 NARROWEST = 0.5  # pixels, smallest radius of the search
 LONGEST = 1.0  # pixels, longest step along the slopes, in x and y
 RADIUS = 1.5  # times the expected error: where the search begins
+SMALL = 2.0  # pixels; frames that are expected to be further off take longer steps along the slopes
+MOST_RELAXED = 3.0  # times what the slopes ask for: 5 does worse
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,18 @@ class Adjuster:
         radius = self._radius(step)
         if radius > NARROWEST:
             region = moved(region, searched(obj, region, radius, TRIES, self.random))
-        shift = position_step(obj, region).clamp(-LONGEST, LONGEST)
+        shift = (self._relaxation * position_step(obj, region)).clamp(-LONGEST, LONGEST)
         recorded, furthest = exact_corners(self.start), self.refine.furthest
         off = exact_corners(region) + shift - recorded
         return placed(region, recorded + (off - off.mean(0)).clamp(-furthest, furthest))
+
+    @property
+    def _relaxation(self) -> float:
+        """Slopes ask for a part of an error: where it is large, frames go all of it in one step.
+
+        Where it is small they do not, for noise would move them as much further.
+        """
+        return min(MOST_RELAXED, max(1.0, self.refine.position_error / SMALL))
 
     def _radius(self, step: int) -> float:
         left = 1 - (step - FIRST) / (SEARCHED * self.refine.steps)

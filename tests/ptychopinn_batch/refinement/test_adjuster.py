@@ -96,6 +96,21 @@ def test_without_positions_they_are_not_touched(truth):
     assert not torch.equal(region.probe, start.probe)
 
 
+def one_stride(truth, start, position_error):
+    """How far frames go along the slopes alone, (K, 2)."""
+    refine = POSITIONS.model_copy(update={"position_error": position_error})
+    searching_is_over = refine.steps - 1
+    return off(Adjuster.of(refine, start, 0)(truth.object, start, searching_is_over), start)
+
+
+def test_frames_that_are_expected_far_off_take_longer_strides(truth):
+    start = moved(truth.region, 0.2 * off(shaken(truth), truth.region))
+    usual, far, furthest = (one_stride(truth, start, error) for error in (2.0, 6.0, 20.0))
+    assert torch.allclose(far, 3 * usual, atol=1e-4)
+    assert torch.equal(far, furthest)
+    assert torch.equal(usual, one_stride(truth, start, 0.5))
+
+
 def test_the_search_closes_in_and_ends():
     radii = [Adjuster.of(POSITIONS, None, 0)._radius(step) for step in STEPS]
     assert radii[0] > POSITIONS.position_error
