@@ -26,7 +26,7 @@ def hours_of(resources: Resources, seconds: float) -> Hours:
     nodes = resources.nodes * seconds / 3600
     return Hours(
         node=nodes,
-        cpu=nodes * resources.tasks_per_node * resources.cpus,
+        cpu=nodes * resources.cpus_of_node,
         gpu=nodes * resources.gpus,
     )
 

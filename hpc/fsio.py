@@ -27,6 +27,8 @@ __all__ = [
     "read_json",
     "read_lines",
     "sha256_file",
+    "sync_file",
+    "sync_folder",
     "whole_lines",
     "write_atomic",
 ]
@@ -61,7 +63,7 @@ def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None
             temporary.unlink()
         raise
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -77,7 +79,7 @@ def append_line(path: Path, line: str) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file.fileno())
     if new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -118,10 +120,31 @@ def publish_folder(temporary: Path, final: Path) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
     for folder, _, names in os.walk(temporary):
         for name in names:
-            _sync_file(Path(folder) / name)
-        _sync_folder(Path(folder))
+            sync_file(Path(folder) / name)
+        sync_folder(Path(folder))
     temporary.rename(final)
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file is on the disk; a link is none."""
+    if path.is_symlink():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename in this folder survive a power cut, where the file system can."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _tolerating_unsupported():
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path, model: type[M]) -> M:
@@ -176,26 +199,6 @@ def _exclusive(descriptor: int) -> Iterator[None]:
     with _tolerating_unsupported():
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     yield  # the lock goes with the descriptor
-
-
-def _sync_file(path: Path) -> None:
-    if path.is_symlink():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with _tolerating_unsupported():
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -32,8 +32,7 @@ class Followers:
     @classmethod
     def of(cls, resources: Resources, arguments: Sequence[str]) -> Followers:
         """As many as the resources ask for; each runs this program with the same arguments."""
-        size = resources.tasks_per_node * resources.nodes
-        if size == 1:
+        if resources.processes == 1:
             return cls([])
         per_node, nodes = resources.tasks_per_node, resources.nodes
         first, *others = follower_environments(per_node, nodes, free_port())

@@ -67,7 +67,7 @@ Time = Annotated[
 
 
 class Resources(Record):
-    """What one task needs. Memory and CPUs are per node's task, GPUs per node."""
+    """What one task needs: memory and GPUs of a node, CPUs of a process."""
 
     time: Time
     mem_gb: float = Field(gt=0)
@@ -75,3 +75,13 @@ class Resources(Record):
     gpus: int = Field(ge=0)
     nodes: int = Field(default=1, ge=1)
     tasks_per_node: int = Field(default=1, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """On all of its nodes."""
+        return self.nodes * self.tasks_per_node
+
+    @property
+    def cpus_of_node(self) -> int:
+        """Those of all its processes on a node."""
+        return self.cpus * self.tasks_per_node

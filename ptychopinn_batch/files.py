@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hpc.fsio import publish_folder
+from hpc.fsio import publish_folder, sync_file, sync_folder
 
 
 def beside(path: Path) -> Path:
@@ -33,9 +33,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = beside(path)
     try:
         yield temporary
-        sync(temporary)
+        sync_file(temporary)
         temporary.replace(path)
-        sync(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -61,12 +61,3 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def discard(folder: Path) -> None:
     """Remove a folder and all that is in it, if it is there."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ truth, a shard without one is written again. Pixels that no frame saw are NaN.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +22,11 @@ from pydantic import ValidationError
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from hpc.errors import StateError
-from hpc.fsio import read_json, write_atomic
+from hpc.fsio import read_json, sync_file, write_atomic
 from hpc.lease import EXPIRES_AFTER, Lease
 from hpc.record import Record, explain
 from ptychopinn_batch.canvas import Canvas, Window
-from ptychopinn_batch.files import sweep, sync, whole_folder
+from ptychopinn_batch.files import sweep, whole_folder
 from ptychopinn_batch.results.paths import tile_record, tile_records
 
 Complex: TypeAlias = NDArray[np.complex64]
@@ -185,7 +186,7 @@ class ObjectStore:
 
     def _complete(self, number: int) -> None:
         for path in self._shards(number):
-            sync(path)
+            sync_file(path)
         sizes = {str(p.relative_to(self.folder)): p.stat().st_size for p in self._shards(number)}
         record = Completion(array_key=self.header.array_key, tile=number, sizes=sizes)
         tile_records(self.folder).mkdir(exist_ok=True)
@@ -216,7 +217,7 @@ _ARRAYS: dict[str, tuple[str, Any]] = {
 def _write_empty(folder: Path, header: ArrayHeader) -> None:
     """A new group without shards; every array compressed, with a checksum for every chunk."""
     group = zarr.create_group(folder, attributes=header.model_dump(mode="json"))
-    side = CHUNK if header.tile % CHUNK == 0 else header.tile
+    side = math.gcd(header.tile, CHUNK)
     for name, (dtype, fill) in _ARRAYS.items():
         group.create_array(
             name,

@@ -58,7 +58,7 @@ def ring_correlation(
     step = 1 / min(one.shape)
     frequency = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, one.shape), indexing="ij"))
     ring = np.rint(frequency / step).astype(np.int64).ravel()
-    rings = int(0.5 / step) + 1
+    rings = min(one.shape) // 2 + 1
 
     def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
         sums = np.bincount(ring, weights=values.ravel(), minlength=rings)

@@ -188,7 +188,8 @@ class LocalHandle(Handle):
         if state.status == "cancelled":
             self._give_up(task.id)
             return False
-        sized, gpus = self._sized(task), self._free_gpus()[: task.resources.gpus]
+        sized = self._sized(task)
+        gpus = self._free_gpus()[: sized.resources.nodes * sized.resources.gpus]
         environment = _environment(sized, gpus)
         command = worker_command(self._run, task.id, self._settings.container)
         child = Child.start(sized, command, self._run.log(task.id), environment, gpus)
@@ -311,9 +312,14 @@ def _check_all_ours(run: RunPaths, submission: Submission) -> None:
             raise UserError(what, where=f"run {run.name}", mend=mend)
 
 
+def _cpus_of_a_process(asked: Resources) -> int:
+    """At most its share of this machine."""
+    return max(1, min(asked.cpus, usable_cpus() // asked.processes))
+
+
 def _environment(task: Task, gpus: Sequence[str]) -> dict[str, str]:
     """The environment of a worker; what the user has set is not touched."""
-    limits = thread_limits(min(task.resources.cpus, usable_cpus()))
+    limits = thread_limits(_cpus_of_a_process(task.resources))
     devices = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}
     deadline = {DEADLINE: str(time.time() + task.resources.time.total_seconds())}
     # Workers are not ranks of whatever this process may be a rank of.

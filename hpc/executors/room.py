@@ -37,12 +37,15 @@ class Room:
         )
 
     def need_of(self, resources: Resources) -> Room:
-        """What a task takes of this room: at most all of it, so that a big task runs alone."""
+        """What a task takes of this room, which is all of its nodes.
+
+        At most all there is, so that a big task runs alone.
+        """
         return Room(
             tasks=1,
-            cpus=min(resources.cpus, self.cpus),
-            mem_gb=min(resources.mem_gb, self.mem_gb),
-            gpus=min(resources.gpus, self.gpus),
+            cpus=min(resources.processes * resources.cpus, self.cpus),
+            mem_gb=min(resources.nodes * resources.mem_gb, self.mem_gb),
+            gpus=min(resources.nodes * resources.gpus, self.gpus),
         )
 
     def holds(self, need: Room) -> bool:

@@ -55,7 +55,7 @@ def _gb(value: float) -> str:
 _KINDS = (
     _Kind("time", lambda r: r.time, format_duration, _up_to("time", format_duration)),
     _Kind("mem_gb", lambda r: r.mem_gb, lambda v: f"{v:.10g} GB of memory", _up_to("mem_gb", _gb)),
-    _Kind("cpus", lambda r: r.cpus * r.tasks_per_node, _count("CPU"), _fewer_cpus),
+    _Kind("cpus", lambda r: r.cpus_of_node, _count("CPU"), _fewer_cpus),
     _Kind("gpus", lambda r: r.gpus, _count("GPU"), _up_to("gpus", str)),
     _Kind("nodes", lambda r: r.nodes, _count("node"), _up_to("nodes", str)),
 )

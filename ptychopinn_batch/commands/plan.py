@@ -117,7 +117,7 @@ def _line(decision: Decision) -> Line:
 
 def _seconds(cost: Cost, held: Resources) -> float:
     """How long a task will roughly hold what it is given; only its work is shared by processors."""
-    cores = held.cpus * held.tasks_per_node
+    cores = held.cpus_of_node
     speed = held.nodes * (GPU_SPEED * held.gpus if held.gpus else cores / ESTIMATED_CORES)
     return START + max(0.0, cost.cpu_seconds - START) / speed
 

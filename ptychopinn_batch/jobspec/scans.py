@@ -119,9 +119,21 @@ class Scan(Section):
             raise wrong("crop", f"{self.crop} pixels do not make an even number of bins", mend)
         if self.position_columns and len(set(self.position_columns)) == 1:
             raise wrong("position_columns", "x and y are different columns", "Write [x, y]")
-        if self.select and self.select.endswith(":0"):
-            raise wrong("select", "a step of 0", "Write a step of 1 or more")
         return self
+
+    @model_validator(mode="after")
+    def _some_frames(self) -> Self:
+        chosen = self.selection
+        if chosen.step == 0:
+            raise wrong("select", "a step of 0", "Write a step of 1 or more")
+        if chosen.stop is not None and chosen.stop <= (chosen.start or 0):
+            raise wrong("select", "it stops before its first frame", "Write a larger stop, or none")
+        return self
+
+    @property
+    def selection(self) -> slice:
+        """The frames of the file that `select` names, all of them without it."""
+        return slice(*(int(part) if part else None for part in (self.select or ":").split(":")))
 
     def _no_file_keys(self, simulation: Simulation) -> None:
         for key, field in type(self).model_fields.items():

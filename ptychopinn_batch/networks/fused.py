@@ -67,14 +67,22 @@ class _BackProjection(torch.autograd.Function):
         total, error = _Work(region, floor, obj).sum()
         ctx.save_for_backward(obj, total)
         ctx.region, ctx.floor = region, floor
+        ctx.set_materialize_grads(False)
         return total, torch.tensor(error, dtype=torch.float32)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_total: Tensor, by_error: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, by_total: Tensor | None, by_error: Tensor | None
+    ) -> tuple[Tensor, None, None]:
+        """Without all frames again where only the error counts, as it does of the last step."""
         obj, total = ctx.saved_tensors
-        along, _ = _Work(ctx.region, ctx.floor, obj, along=by_total).sum()
-        return along - 2 * by_error * total, None, None
+        slope = torch.zeros_like(obj)
+        if by_total is not None:
+            slope += _Work(ctx.region, ctx.floor, obj, along=by_total).sum()[0]
+        if by_error is not None:
+            slope -= 2 * by_error * total
+        return slope, None, None
 
 
 class _Work:

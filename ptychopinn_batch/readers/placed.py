@@ -74,9 +74,8 @@ class PlacedScan:
         pairs = paired(self.recording)
         rows, xy = pairs.rows, pairs.xy
         if self.options.select:
-            start, stop, step = (*self.options.select.split(":"), "")[:3]
             chosen = np.zeros(self.recording.pictures.shape[0], bool)
-            chosen[slice(*(int(part) if part else None for part in (start, stop, step)))] = True
+            chosen[self.options.selection] = True
             rows, xy = rows[chosen[rows]], xy[chosen[rows]]
         wanted = self.options.frames
         if wanted and wanted > len(rows):

@@ -141,8 +141,14 @@ class _NpzScan:
         header = self.file.plain_header(self.key)
         check_numbers(header.dtype, "frames", where)
         frames = None if self.elsewhere.positions else len(self.recorded)
-        layout = find_layout(header, frames, self.options.axis_order, where)
+        layout = find_layout(header, frames, self._axis_order, where)
         return NpzPictures(self.file, self.key, layout, header.dtype.newbyteorder("="))
+
+    @property
+    def _axis_order(self) -> str:
+        """As the spec says; what we wrote ourselves needs no guess from lengths."""
+        asked = self.options.axis_order
+        return "frames_first" if asked == "auto" and MEASUREMENT in self.file.keys else asked
 
     @cached_property
     def probe(self) -> NDArray[Any] | None:

@@ -68,10 +68,10 @@ def is_scan_folder(path: Path) -> bool:
 def last_checkpoint(folder: Path) -> Path | None:
     """The last product that Ptychodus saved on the way, such as product.000100.h5."""
     try:
-        names = sorted(one.name for one in folder.iterdir() if CHECKPOINT.fullmatch(one.name))
+        names = [one.name for one in folder.iterdir() if CHECKPOINT.fullmatch(one.name)]
     except OSError:
         return None
-    return folder / names[-1] if names else None
+    return folder / max(names, key=natural) if names else None
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from functools import cache
 
-from ptychopinn_batch.jobspec import InferLimits, JobSpec, StageLimits, TrainLimits
+from ptychopinn_batch.jobspec import JobSpec, StageResources
 from ptychopinn_batch.speclang.language import Language, Node
 from ptychopinn_batch.speclang.yamltree import KeyPath
 
@@ -32,9 +32,9 @@ def _schema() -> Node:
         {"required": ["path"], "properties": {"path": {"type": "string"}}},
         {"required": ["simulate"], "properties": {"simulate": {"type": "object"}}},
     ]
-    for limits in (StageLimits, TrainLimits, InferLimits):  # pydantic writes durations as PT4H
-        time = limits().model_dump(mode="json")["time"]
-        definitions[limits.__name__]["properties"]["time"]["default"] = time
+    for _, limits in StageResources():  # pydantic writes durations as PT4H
+        time = limits.model_dump(mode="json")["time"]
+        definitions[type(limits).__name__]["properties"]["time"]["default"] = time
     leaves = Language(schema, FOREIGN).known_keys
     definitions["Sweep"] = _sweep_schema(definitions["Sweep"], leaves)
     schema["properties"]["profiles"]["additionalProperties"]["properties"] = leaves

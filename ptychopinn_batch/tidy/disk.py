@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ptychopinn_batch.files import beside, sync
+from hpc.fsio import sync_folder
+from ptychopinn_batch.files import beside
 
 __all__ = ["freed", "remove", "size_of"]
 
@@ -40,7 +41,7 @@ def remove(path: Path) -> None:
     """Remove a file or a folder; it has lost its name before anything in it is gone."""
     nameless = beside(path)
     path.rename(nameless)
-    sync(path.parent)
+    sync_folder(path.parent)
     if nameless.is_dir():
         shutil.rmtree(nameless)
     else:

@@ -53,11 +53,20 @@ def make() -> Callable[..., Task]:
         cpus: int = 1,
         mem_gb: float = 0.1,
         gpus: int = 0,
+        nodes: int = 1,
+        tasks_per_node: int = 1,
         revision: int = 1,
         after: Sequence[Task] = (),
         **params: object,
     ) -> Task:
-        resources = Resources(time=timedelta(seconds=seconds), mem_gb=mem_gb, cpus=cpus, gpus=gpus)
+        resources = Resources(
+            time=timedelta(seconds=seconds),
+            mem_gb=mem_gb,
+            cpus=cpus,
+            gpus=gpus,
+            nodes=nodes,
+            tasks_per_node=tasks_per_node,
+        )
         return make_task(
             id=id,
             stage=stage,

@@ -15,6 +15,12 @@ def test_a_task_takes_what_it_asks_for(make: Make) -> None:
     assert room.without(need) == Room(tasks=3, cpus=5, mem_gb=12, gpus=1)
 
 
+def test_a_task_takes_what_all_its_processes_and_nodes_ask_for(make: Make) -> None:
+    asked = make("a", cpus=2, mem_gb=4.0, gpus=1, nodes=2, tasks_per_node=3).resources
+    need = Room(tasks=4, cpus=16, mem_gb=16, gpus=4).need_of(asked)
+    assert need == Room(tasks=1, cpus=12, mem_gb=8, gpus=2)
+
+
 def test_a_task_too_big_for_the_machine_has_it_for_itself(make: Make) -> None:
     room = Room(tasks=4, cpus=2, mem_gb=8, gpus=0)
     need = room.need_of(make("a", cpus=32, mem_gb=512.0, gpus=4).resources)

@@ -1,5 +1,9 @@
 """Files and folders appear whole, replace what was there, and leave nothing behind."""
 
+import errno
+import os
+import stat
+
 import pytest
 
 from ptychopinn_batch.files import beside, sweep, whole_file, whole_folder
@@ -29,6 +33,20 @@ def test_a_file_that_fails_leaves_the_old_one(tmp_path):
         write()
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
+
+
+def test_a_file_system_that_cannot_sync_folders_is_no_reason_to_fail(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def only_files(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    with whole_file(tmp_path / "a") as new:
+        new.write_text("whole")
+    assert (tmp_path / "a").read_text() == "whole"
 
 
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path):

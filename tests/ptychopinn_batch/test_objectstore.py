@@ -59,6 +59,12 @@ def test_a_tile_is_one_file_of_each_array(tmp_path):
         assert [p.relative_to(store.folder / name).as_posix() for p in files] == ["c/0/0"]
 
 
+@pytest.mark.parametrize(("tile", "piece"), [(64, 64), (128, 128), (192, 64), (256, 128)])
+def test_a_tile_is_read_in_small_pieces_whatever_its_side(tmp_path, tile, piece):
+    group = zarr.open_group(store_at(tmp_path, tile=tile).folder, mode="r")
+    assert group["object"].chunks == (piece, piece)
+
+
 def test_any_zarr_reader_finds_the_canvas_in_the_attributes(tmp_path):
     write_all(store_at(tmp_path), whole_object())
     group = zarr.open_group(tmp_path / "object.zarr", mode="r")

@@ -45,6 +45,15 @@ def test_what_is_written_is_what_is_read(raw, tmp_path):
         assert (getattr(back, name) == getattr(rich, name)).all(), name
 
 
+def test_as_many_frames_as_a_frame_has_rows_are_no_riddle_to_their_own_reader(raw, tmp_path):
+    frames = ArrayFrames(np.random.default_rng(3).poisson(20, (FRAMES, FRAMES, FRAMES)))
+    probe = np.ones((1, FRAMES, FRAMES), np.complex64)
+    write_npz(replace(raw, frames=frames, probe=probe, reference=None), tmp_path / "scan.npz")
+    back = read_scan(Scan(path=str(tmp_path / "scan.npz")))
+    stored = np.concatenate(list(back.frames.blocks(7)))
+    np.testing.assert_allclose(stored**2, frames.array, rtol=1e-6)
+
+
 def test_amplitudes_are_written_as_they_are(raw, tmp_path):
     frames = ArrayFrames(np.sqrt(raw.frames.array).astype(np.float32))
     write_npz(replace(raw, frames=frames, measurement="amplitude"), tmp_path / "scan.npz")

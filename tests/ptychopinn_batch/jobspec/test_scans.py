@@ -66,6 +66,15 @@ def test_keys_that_tell_how_to_read_a_file_are_none_of_a_simulation(complaint, k
             ("position_columns", "x and y are different columns", "Write [x, y]"),
         ),
         ({"select": "1:2:0"}, ("select", "a step of 0", "Write a step of 1 or more")),
+        ({"select": "::00"}, ("select", "a step of 0", "Write a step of 1 or more")),
+        (
+            {"select": ":0"},
+            ("select", "it stops before its first frame", "Write a larger stop, or none"),
+        ),
+        (
+            {"select": "7:7"},
+            ("select", "it stops before its first frame", "Write a larger stop, or none"),
+        ),
     ],
 )
 def test_keys_of_a_file_fit_each_other(refused, keys, expected):

@@ -104,6 +104,17 @@ def test_fused_loops_have_the_gradient_of_tensor_operations(change, monkeypatch)
     assert float(difference) < 1e-4
 
 
+def test_the_slope_of_the_error_alone_needs_no_second_look_at_the_frames(monkeypatch):
+    given = simulated_region(5)
+    obj = given.truth.nan_to_num(1.0) * 0.9
+    expected = gradient(obj, given, torch.zeros(given.shape, dtype=torch.complex64), 1.0)
+    leaf = obj.clone().requires_grad_()
+    error = back_projection(leaf, given, FLOOR, amplitude)[1]
+    monkeypatch.setattr(fused, "_Work", lambda *_, **__: pytest.fail("frames"))
+    error.backward()
+    torch.testing.assert_close(leaf.grad, expected)
+
+
 def test_another_misfit_or_a_probe_to_be_differentiated_takes_tensor_operations(monkeypatch):
     given = simulated_region(3)
     obj = torch.ones(given.shape, dtype=torch.complex64)

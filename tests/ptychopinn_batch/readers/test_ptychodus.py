@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ptychopinn_batch.readers.sniff import last_checkpoint
 from ptychopinn_batch.writers.registry import WRITERS
 
 from .conftest import read
@@ -40,3 +41,10 @@ def test_frames_without_their_product_are_told(physical, tmp_path, refusal_of):
         f"{tmp_path}/scan/diffraction.h5",
         "Put product.h5 and diffraction.h5 into one folder, or write files.frames",
     )
+
+
+def test_the_last_checkpoint_is_that_of_the_highest_number(tmp_path):
+    assert last_checkpoint(tmp_path) is None
+    for number in ("000050", "999999", "1000000"):
+        (tmp_path / f"product.{number}.h5").touch()
+    assert last_checkpoint(tmp_path) == tmp_path / "product.1000000.h5"

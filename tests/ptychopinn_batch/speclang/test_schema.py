@@ -101,6 +101,24 @@ def test_what_does_not_load_is_invalid(more, validator):
     assert not validator.is_valid({**BASE, **more})
 
 
+def nodes(schema):
+    """Every schema within a schema."""
+    for value in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(value, dict | list):
+            yield from nodes(value)
+    if isinstance(schema, dict):
+        yield schema
+
+
+def test_every_default_is_what_its_own_key_allows(validator):
+    found = [node for node in nodes(validator.schema["$defs"]) if "default" in node]
+    assert len(found) > 150
+    for node in found:
+        validator.evolve(schema=node | {"$defs": validator.schema["$defs"]}).validate(
+            node["default"]
+        )
+
+
 # The reference page
 
 
