@@ -31,6 +31,7 @@ __all__ = [
     "sync_folder",
     "whole_lines",
     "write_atomic",
+    "write_new",
 ]
 
 M = TypeVar("M", bound=BaseModel)
@@ -38,6 +39,9 @@ M = TypeVar("M", bound=BaseModel)
 # Put behind a line that its writer did not finish (ASCII "cancel": what precedes is in error).
 # The torn bytes stay in the file, and a reader can tell them from a line that was damaged later.
 TORN = b"\x18"
+
+# And one that has no hard links.
+_NO_LINKS = {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 _PART = 1 << 16
 
@@ -64,6 +68,28 @@ def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes | str) -> bool:
+    """Write a whole file unless there is one: of several writers, on any hosts, one succeeds.
+
+    Where a file system has no hard links, the last of those that come in the same instant does.
+    """
+    if path.exists():
+        return False
+    ready = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.new")
+    try:
+        write_atomic(ready, data, durable=False)
+        os.link(ready, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        ready.replace(path)
+    finally:
+        ready.unlink(missing_ok=True)
+    return True
 
 
 def append_line(path: Path, line: str) -> None:

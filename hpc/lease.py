@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from hpc.errors import LockedError
-from hpc.fsio import write_atomic
+from hpc.fsio import write_atomic, write_new
 from hpc.process import Process
 from hpc.record import Record
 
@@ -96,11 +96,19 @@ class Lease:
     def _claim(self, deadline: float, across_hosts: bool) -> None:
         """Put our name on it, once no other host's is there that is still renewed."""
         owner = Owner(user=current_user(), process=self._process, since=time.time())
-        while across_hosts and (other := _other_host(self._note)) is not None:
+        while not self._named(owner.model_dump_json(), across_hosts):
             if time.monotonic() >= deadline:
-                raise self._held(other)
+                raise self._held(_other_host(self._note))
             time.sleep(LOOK_EVERY)
-        write_atomic(self._note, owner.model_dump_json(), durable=False)
+
+    def _named(self, note: str, across_hosts: bool) -> bool:
+        """Whether it bears our name now; of hosts that come at once, one succeeds."""
+        if across_hosts and _other_host(self._note) is not None:
+            return False
+        if across_hosts and not self._note.exists():
+            return write_new(self._note, note)
+        write_atomic(self._note, note, durable=False)  # it has expired, or its owner had this lock
+        return self._is_ours()
 
     def _renew(self) -> None:
         while not self._over.wait(RENEW_EVERY) and self._is_ours():

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-ALIGNMENT = (
-    32  # of every window's origin: networks pool by powers of two, so tilings must agree on it
-)
+# Pixels, of every window's origin: networks pool by powers of two, so tilings must agree on it.
+ALIGNMENT = 32
+# Of a canvas pixel in memory: complex64 object, float32 light, what is seen, and a copy.
+PIXEL_BYTES = 16
 
 
 class Window(BaseModel):
@@ -43,6 +44,13 @@ class Window(BaseModel):
         return Window(
             top=top, left=left, bottom=bottom, right=min(canvas.width, self.right + margin)
         )
+
+    def middle(self, side: int) -> Window:
+        """Its middle, of at most so many pixels a side."""
+        height, width = (min(length, side) for length in self.shape)
+        top = self.top + (self.shape[0] - height) // 2
+        left = self.left + (self.shape[1] - width) // 2
+        return Window(top=top, left=left, bottom=top + height, right=left + width)
 
     def relative_to(self, outer: Window) -> Window:
         """This window in pixels of `outer`."""

@@ -22,6 +22,7 @@ Real: TypeAlias = NDArray[np.floating[Any]]
 Mask: TypeAlias = NDArray[np.bool_]
 
 TRIM = (3.0, 97.0)  # percentiles of the frames' centres that bound the compared area
+LARGEST = 2048  # pixels, side of a compared area: a comparison takes 130 bytes of each pixel
 SSIM_WINDOW = 7  # pixels, scikit-image's default
 FLAT = 0.1  # of the reference's contrast: an object with less is called flat and scores zero
 NO_CONTRAST = 1e-5  # rad, or relative amplitude: rounding errors of a constant reference
@@ -81,7 +82,8 @@ def scanned_area(
 ) -> Window | None:
     """Where objects are compared: the scan's box, as far as a reference (H, W) reaches.
 
-    In canvas pixels; the reference's are those of the scan. None where no window of it fits.
+    Of a large one the middle. In canvas pixels; the reference's are those of the scan. None where
+    no window of it fits.
     """
     box, (height, width) = scan_box(canvas, positions), reference_shape
     area = Window(
@@ -90,7 +92,7 @@ def scanned_area(
         bottom=min(box.bottom, height - canvas.y0),
         right=min(box.right, width - canvas.x0),
     )
-    return area if min(area.shape) > SSIM_WINDOW else None
+    return area.middle(LARGEST) if min(area.shape) > SSIM_WINDOW else None
 
 
 def compare(

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hpc.errors import UserError
+from ptychopinn_batch.canvas import PIXEL_BYTES
 from ptychopinn_batch.simulate.probes import radius90
 
 Positions = NDArray[np.float64]
 
-CANVAS_BYTES = 16  # of a canvas pixel: complex64 object, float32 weight, what is seen, one copy
 FARTHEST = 1e12  # pixels; their fractions would be lost
 FAINTEST = 1e-15  # of a probe's largest number: squares of its others must not vanish
 LISTED = 10  # frames named in a message
@@ -91,7 +91,7 @@ def check_canvas(positions: Positions, n: int, where: str, mend: str = _UNITS) -
         what = f"all positions lie within {span.max():.3g} pixels; they look like metres"
         raise UserError(what, where=where, mend=mend)
     width, height = (float(v) for v in span + n + 1)
-    size, room = width * height * CANVAS_BYTES, psutil.virtual_memory().total
+    size, room = width * height * PIXEL_BYTES, psutil.virtual_memory().total
     if size > room:
         what = (
             f"the canvas would be {height:.0f} x {width:.0f} pixels and take {size / 1e9:.3g} GB "

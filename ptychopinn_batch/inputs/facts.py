@@ -9,14 +9,12 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from hpc.errors import UserError
-from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.canvas import PIXEL_BYTES, Canvas
 from ptychopinn_batch.jobspec import CnnSettings, JobSpec, Model, Scan
 from ptychopinn_batch.stages.params import InputIdentity
 from ptychopinn_batch.training.split import too_small
 
 __all__ = ["Facts", "Package", "ScanFacts", "check_network", "check_scan"]
-
-OBJECT_BYTES = 16  # of a pixel while results are written: complex object, light, seen, and a copy
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _too_small_to_split(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator
 def _too_large(spec: JobSpec, facts: ScanFacts, where: str) -> Iterator[UserError]:
     margin = spec.refine.margin if spec.refine else 0
     height, width = facts.canvas.grown(margin).shape
-    needed, limit = OBJECT_BYTES * height * width / 1e9, spec.resources.finalize.mem_gb
+    needed, limit = PIXEL_BYTES * height * width / 1e9, spec.resources.finalize.mem_gb
     if needed > limit:
         what = (
             f"its positions span a canvas of {width:,} x {height:,} pixels: the object would take "

@@ -175,7 +175,7 @@ def _rings(result: Result) -> RingCorrelation | None:
     area = scanned_area(canvas, store.positions.numpy(), reference.shape)
     if area is None:
         return None
-    area = _middle(area)
+    area = area.middle(LARGEST_COMPARED)
     seen = result.seen[area.slices]
     if seen.mean() < 0.5:
         return None
@@ -183,13 +183,6 @@ def _rings(result: Result) -> RingCorrelation | None:
     expected = reference[there.slices]
     aligned = align(np.where(seen, result.object[area.slices], 0), expected, seen)
     return ring_correlation(np.where(seen, aligned, expected[seen].mean()), expected)
-
-
-def _middle(area: Window) -> Window:
-    height, width = (min(side, LARGEST_COMPARED) for side in area.shape)
-    top = area.top + (area.shape[0] - height) // 2
-    left = area.left + (area.shape[1] - width) // 2
-    return Window(top=top, left=left, bottom=top + height, right=left + width)
 
 
 def _curve(rings: RingCorrelation | None) -> tuple[Curve, ...]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ptychopinn_batch.canvas import Canvas, Window
 from ptychopinn_batch.comparison import (
+    LARGEST,
     SSIM_WINDOW,
     Complex,
     Mask,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pair", "View", "coloured", "side_by_side", "write_pair"]
 
-LARGEST = 2048  # pixels, the side of the window that is compared
 WELL_LIT = 0.05  # of the brightest light
 LIMITS = (0.5, 99.5)  # percentiles that colours span
 SAME_SIZE = 1e-6  # relative difference of pixel sizes that is none
@@ -73,7 +73,7 @@ def side_by_side(a: Path, b: Path, names: tuple[str, str]) -> Pair:
     if windows is None:
         note = "on different pixels: shown each as it is, and not compared"
         return _apart(stores, names, note)
-    middles = tuple(_middle(window) for window in windows)
+    middles = tuple(window.middle(LARGEST) for window in windows)
     objects = [store.read(window) for store, window in zip(stores, middles, strict=True)]
     note = "" if middles == windows else f"the middle {LARGEST} pixels"
     return _together(objects[0], objects[1], names, first.pixel_size_m, note)
@@ -148,13 +148,6 @@ def _on(box: Window, canvas: Canvas) -> Window:
     )
 
 
-def _middle(window: Window) -> Window:
-    height, width = (min(side, LARGEST) for side in window.shape)
-    top = window.top + (window.shape[0] - height) // 2
-    left = window.left + (window.shape[1] - width) // 2
-    return Window(top=top, left=left, bottom=top + height, right=left + width)
-
-
 def _together(
     a: StoredObject,
     b: StoredObject,
@@ -207,7 +200,7 @@ def _apart(stores: tuple[ObjectStore, ObjectStore], names: tuple[str, str], note
     """Each as it is, in colours of its own."""
     views = []
     for store, name in zip(stores, names, strict=True):
-        found = store.read(_middle(store.header.canvas.whole))
+        found = store.read(store.header.canvas.whole.middle(LARGEST))
         lit = _lit(found)
         filled = np.where(lit, found.object, 1).astype(np.complex64)
         views.append(_alone(filled, lit, name))

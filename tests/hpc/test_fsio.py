@@ -1,10 +1,12 @@
 """Nothing is lost: files appear whole, lines survive those who die while writing."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from hpc.fsio import (
     read_lines,
     sha256_file,
     write_atomic,
+    write_new,
 )
 from hpc.record import Record
 
@@ -130,6 +133,28 @@ def test_appending_works_where_files_cannot_be_locked(
 def test_a_full_disk_is_an_error_not_a_silence() -> None:
     with pytest.raises(OSError, match="No space"):
         append_line(Path("/dev/full"), "a")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    assert write_new(tmp_path / "a", "first")
+    assert not write_new(tmp_path / "a", "second")
+    assert (tmp_path / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_of_writers_that_come_at_once_one_has_written_a_new_file(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda name: write_new(tmp_path / "a", name), "abcdefgh"))
+    assert sum(won) == 1
+    assert (tmp_path / "a").read_text() == "abcdefgh"[won.index(True)]
 
 
 def test_a_folder_is_published_whole_under_a_free_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hpc import lease
 from hpc.errors import LockedError
 from hpc.lease import EXPIRES_AFTER, Lease, Owner, at_work, current_user, holder
 from hpc.process import Process
@@ -115,6 +116,24 @@ def test_a_note_that_another_host_renews_keeps_everyone_out(elsewhere: Path) -> 
         assert "the run is worked on by eve, pid 77 on login2" in str(error.value)
         assert f"its claim expires after {EXPIRES_AFTER:.0f} s" in str(error.value)
     assert elsewhere.read_bytes() == before
+
+
+def test_of_two_hosts_that_see_no_note_at_once_one_has_it(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = elsewhere.read_bytes()
+    elsewhere.unlink()
+    looked = lease._other_host
+
+    def comes_right_after(note: Path) -> Owner | None:
+        found = looked(note)
+        elsewhere.write_bytes(theirs)
+        return found
+
+    monkeypatch.setattr(lease, "_other_host", comes_right_after)
+    with pytest.raises(LockedError, match="x by "):
+        Lease(elsewhere.with_name("lock"), "x", across_hosts=True)
+    assert elsewhere.read_bytes() == theirs
 
 
 def test_a_note_that_another_host_renews_no_more_has_expired(elsewhere: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ptychopinn_batch.canvas import Canvas
-from ptychopinn_batch.comparison import compare, scanned_area, similarity, without_plane
+from ptychopinn_batch.comparison import LARGEST, compare, scanned_area, similarity, without_plane
 
 SIDE = 72
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
@@ -113,6 +113,13 @@ def test_the_compared_area_is_the_box_of_most_frame_centres():
     canvas = Canvas(x0=4, y0=4, height=64, width=64)
     area = scanned_area(canvas, grid(20, 50), (SIDE, SIDE))
     assert (area.top, area.left, area.bottom, area.right) == (16, 16, 46, 46)
+
+
+def test_of_a_wide_scan_the_middle_is_compared():
+    canvas = Canvas(x0=0, y0=0, height=9000, width=300)
+    area = scanned_area(canvas, grid(50, 250) * (1, 36), (9000, 300))
+    assert area.shape == (LARGEST, 200)
+    assert abs(area.top + area.bottom - 9000) < 200
 
 
 def test_objects_are_compared_in_the_pixels_of_the_scan():
