@@ -103,9 +103,10 @@ class Lease:
 
     def _named(self, note: str, across_hosts: bool) -> bool:
         """Whether it bears our name now; of hosts that come at once, one succeeds."""
+        is_new = not self._note.exists()  # asked first: it may come any moment
         if across_hosts and _other_host(self._note) is not None:
             return False
-        if across_hosts and not self._note.exists():
+        if across_hosts and is_new:
             return write_new(self._note, note)
         write_atomic(self._note, note, durable=False)  # it has expired, or its owner had this lock
         return self._is_ours()
