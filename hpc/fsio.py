@@ -31,6 +31,7 @@ __all__ = [
     "sync_folder",
     "whole_lines",
     "write_atomic",
+    "write_changed",
     "write_new",
 ]
 
@@ -68,6 +69,14 @@ def write_atomic(path: Path, data: bytes | str, *, durable: bool = True) -> None
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def write_changed(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a whole file unless it says the same already; `durable` as for `write_atomic`."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == text.encode():
+            return
+    write_atomic(path, text, durable=durable)
 
 
 def write_new(path: Path, data: bytes | str) -> bool:

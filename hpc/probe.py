@@ -20,7 +20,7 @@ from hpc.container import (
 from hpc.errors import UserError
 from hpc.record import Record
 
-__all__ = ["Seen", "check_container", "probe"]
+__all__ = ["Seen", "check_container", "nearest_folder", "probe"]
 
 ANSWER = 120.0  # seconds: the first start of a large image from a busy file system is slow
 
@@ -102,7 +102,7 @@ def probe(
     container: Container, runs: Path, paths: Iterable[str], *, program: str, where: str
 ) -> Seen:
     """Start the container once and look around in it. UserError where it does not start."""
-    there = _nearest(runs)
+    there = nearest_folder(runs)
     command = (*python_inside(container, there), "-c", _LOOK, program, *paths)
     said = _output(command, where)
     try:
@@ -133,8 +133,7 @@ def _output(command: Sequence[str], where: str) -> str:
     return done.stdout
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder of runs, or where it will be made: what is not there cannot be bound."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+def nearest_folder(folder: Path) -> Path:
+    """A folder, or the one in which it would be made: what is not there cannot be bound."""
+    folder = folder.expanduser().absolute()
+    return next(one for one in (folder, *folder.parents) if one.is_dir())

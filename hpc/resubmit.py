@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from hpc.ledger import TaskState
 from hpc.submission import PlannedTask, RunPlan
 
-__all__ = ["FAILED", "to_resubmit"]
+__all__ = ["AGAIN", "to_resubmit"]
 
-FAILED = ("failed", "timed_out", "killed", "cancelled", "requeued", "pending", "blocked")
+AGAIN = ("failed", "timed_out", "killed", "cancelled", "requeued", "pending", "blocked")
 """Whatever is neither done nor on its way; "unknown" is for the user to look at."""
 
 
@@ -33,7 +33,7 @@ def _is_over(task: PlannedTask, states: Mapping[str, TaskState]) -> bool:
     state = states[task.id]
     if state.done_key == task.key or (state.batch and state.status == "requeued"):
         return False
-    return state.status in FAILED or state.status == "done"  # done with other settings
+    return state.status in AGAIN or state.status == "done"  # done with other settings
 
 
 def _add_needs(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from hpc.errors import StateError
-from hpc.fsio import read_json, write_atomic
+from hpc.fsio import read_json, write_changed
 from hpc.paths import RunPaths
 from hpc.record import Record
 from hpc.retry import RetryPolicy
@@ -41,6 +41,4 @@ def read_settings(run: RunPaths) -> Settings:
 def write_settings(run: RunPaths, settings: Settings) -> None:
     """Keep them; the caller holds the lock of the run."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = settings.model_dump_json(indent=1)
-    if not run.executor.exists() or run.executor.read_text() != text:
-        write_atomic(run.executor, text)
+    write_changed(run.executor, settings.model_dump_json(indent=1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpc.errors import StateError
-from hpc.fsio import read_json, write_atomic
+from hpc.fsio import read_json, write_atomic, write_changed
 from hpc.ledger import Queued, TaskState, append, read_states
 from hpc.paths import RunPaths
 from hpc.plan import Action, Decision, check_graph, decide, left_alone
@@ -117,7 +117,7 @@ def record_submission(run: RunPaths, submission: Submission) -> None:
         state = submission.states[task.id]
         if state.status == "running" and state.key != task.key:
             # It runs with other settings: whoever starts it next does so with these.
-            _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
+            _write_task(run, task)
 
 
 def record_task(run: RunPaths, task: Task, *, again: bool) -> None:
@@ -125,7 +125,12 @@ def record_task(run: RunPaths, task: Task, *, again: bool) -> None:
     # Before the task file: a kill in between leaves a task whose change can still be told.
     if again:
         append(run.ledger(task.id), Queued(key=task.key))
-    _write_if_new(run.task(task.id), task.model_dump_json(indent=1))
+    _write_task(run, task)
+
+
+def _write_task(run: RunPaths, task: Task) -> None:
+    # Not synced: thousands of them, and one that a power cut takes is written by the next submit.
+    write_changed(run.task(task.id), task.model_dump_json(indent=1), durable=False)
 
 
 def describe(decisions: Iterable[Decision]) -> RunPlan:
@@ -159,11 +164,3 @@ def _is_gone(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    # Not synced: thousands of them, and one that a power cut takes is written by the next submit.
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == text.encode():
-            return
-    write_atomic(path, text, durable=False)

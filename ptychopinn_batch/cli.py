@@ -1,7 +1,8 @@
 """The command line: the list of commands, and what becomes of errors.
 
 Commands are imported when they are called, so that each answers as fast as it can: none of them
-imports torch, but those that work on frames or weights (`check`, `simulate`, parts of `package`).
+imports torch, but `doctor` and those that work on frames or weights (`check`, `simulate`, parts of
+`package`).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Exit(IntEnum):
     """Exit codes; `docs/cli.md` and the help say the same."""
 
     OK = 0
-    TASKS_FAILED = 1
+    FAILED = 1
     USER_ERROR = 2
     INTERNAL_ERROR = 70
     INTERRUPTED = 130
@@ -70,7 +71,8 @@ class Exit(IntEnum):
 EPILOG = """\b
 Exit codes:
   0    all is well
-  1    some tasks failed, were cancelled, or could not be run; check: a scan is bad
+  1    some tasks failed, were cancelled, or could not be run; check: a scan is bad;
+       package diff: two packages differ
   2    a mistake that you can mend; the message says what, where and how
   70   an error in the program; the message says where its traceback is
   130  interrupted (Ctrl-C); 143: terminated. The same submit goes on from there

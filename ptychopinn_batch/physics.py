@@ -16,6 +16,10 @@ from torch import Tensor
 CHUNK_PIXELS = 2**18  # frame pixels worked on at once: such a chunk stays in a CPU core's cache
 GPU_CHUNK_PIXELS = 2**22  # less, and starting its kernels would take longer than their work
 
+LEAST_LIGHT = 1e-4  # of the brightest pixel: darker ones are not seen
+DAMPING = 0.02  # of the brightest pixel, added to the light that an update is divided by
+FLOOR = 1e-3  # of the largest amplitude: smallest modelled one, keeps the root's slope finite
+
 
 def chunk_of(n: int, modes: int, device: torch.device) -> int:
     """How many frames (n, n) of so many modes are worked on at once on a device."""
@@ -45,11 +49,11 @@ def ifft(z: Tensor) -> Tensor:
 
 
 def shifted(probe: Tensor, fractions: Tensor) -> Tensor:
-    """Modes (M, N, N) moved by fractions (K, 2) of a pixel as (x, y): (K, M, N, N).
+    """Modes (M, N, N), or (K, M, N, N), moved by fractions (K, 2) of a pixel as (x, y).
 
-    Fourier shift theorem: content at u is found at u + fraction.
+    (K, M, N, N). Fourier shift theorem: content at u is found at u + fraction.
     """
-    return torch.fft.ifft2(torch.fft.fft2(probe)[None] * ramp(fractions, probe.shape[-1])[:, None])
+    return torch.fft.ifft2(torch.fft.fft2(probe) * ramp(fractions, probe.shape[-1])[:, None])
 
 
 def ramp(fractions: Tensor, n: int) -> Tensor:

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from hpc.errors import StateError, UserError
-from hpc.fsio import write_atomic
+from hpc.fsio import write_changed
 from hpc.paths import RunPaths
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.speclang.file import LoadedSpec
@@ -67,8 +66,8 @@ def check_folder(run: RunPaths, spec: JobSpec) -> None:
 
 def write_spec(run: RunPaths, loaded: LoadedSpec) -> None:
     """Keep the spec with its run; the caller holds the lock of the run."""
-    _write_if_new(run.spec, loaded.text)
-    _write_if_new(run.resolved, loaded.resolved_json)
+    write_changed(run.spec, loaded.text)
+    write_changed(run.resolved, loaded.resolved_json)
 
 
 def _check_empty(run: RunPaths) -> None:
@@ -82,8 +81,3 @@ def _check_empty(run: RunPaths) -> None:
 def _some(sources: Iterable[str]) -> str:
     first, *others = sources
     return f"{first} and {len(others)} more" if others else first
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    if not path.exists() or path.read_bytes() != text.encode():
-        write_atomic(path, text)

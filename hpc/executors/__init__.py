@@ -1,1 +1,1 @@
-"""Ways to run tasks: on this machine, or not at all."""
+"""Ways to run tasks: on this machine, on a cluster, or not at all."""

@@ -16,9 +16,10 @@ from hpc.ledger.records import (
     Queued,
     Started,
 )
-from hpc.ledger.state import UNFINISHED, Status, TaskState, fold, settle
+from hpc.ledger.state import FAILED, UNFINISHED, Status, TaskState, fold, settle
 
 __all__ = [
+    "FAILED",
     "UNFINISHED",
     "Blocked",
     "CancelAsked",

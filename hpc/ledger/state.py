@@ -9,13 +9,16 @@ from hpc.ledger.records import Blocked, CancelAsked, Ended, Entry, Fault, Outcom
 from hpc.process import Process
 from hpc.record import Json
 
-__all__ = ["UNFINISHED", "Status", "TaskState", "fold", "settle"]
+__all__ = ["FAILED", "UNFINISHED", "Status", "TaskState", "fold", "settle"]
 
 Status = Outcome | Literal["pending", "queued", "running", "cancelled", "blocked", "unknown"]
 """pending: to be started by us; queued: handed to a batch system, which will start it."""
 
 UNFINISHED: frozenset[Status] = frozenset({"pending", "queued", "running", "requeued"})
 """From these a task goes on by itself, or with the next submit."""
+
+FAILED: frozenset[Status] = frozenset({"failed", "timed_out", "killed", "cancelled", "unknown"})
+"""It ended without a result, or nobody can tell. What is "blocked" waited for one of these."""
 
 
 class TaskState(NamedTuple):

@@ -22,7 +22,7 @@ from hpc.resources import Resources
 from hpc.slurm.arrays import Shape
 from hpc.slurm.profile import Mail, Options, Profile
 
-__all__ = ["job_name", "steward_script", "task_script"]
+__all__ = ["interpreter", "job_name", "steward_script", "task_script"]
 
 LONGEST_NAME = 40  # characters of a run's name that go into the name of a job
 
@@ -67,7 +67,7 @@ def steward_script(
     if profile.mail is not None:
         parameters |= _mail(profile.mail)
     words = (
-        *_python(profile, options, run),
+        *interpreter(profile, options, run.root),
         "-m",
         "hpc.slurm.steward",
         "--runs",
@@ -159,14 +159,15 @@ def _mail(mail: Mail) -> dict[str, Any]:
 
 
 def _worker(profile: Profile, options: Options, run: RunPaths, token: str) -> str:
+    python = interpreter(profile, options, run.root)
     where = ("--runs", str(run.root), "--run", run.name, "--batch", token)
-    return shlex.join((*_python(profile, options, run), "-u", "-m", "hpc.slurm.worker", *where))
+    return shlex.join((*python, "-u", "-m", "hpc.slurm.worker", *where))
 
 
-def _python(profile: Profile, options: Options, run: RunPaths) -> tuple[str, ...]:
-    """The interpreter: the container's, the profile's command, or the one that submits."""
+def interpreter(profile: Profile, options: Options, runs: Path) -> tuple[str, ...]:
+    """Of the container, by the profile's command, or the one that submits. `runs`: their folder."""
     if profile.container:
-        return python_inside(profile.container, run.root, slurm=True)
+        return python_inside(profile.container, runs, slurm=True)
     if options.python:
         return tuple(shlex.split(options.python))
     return (sys.executable, *python_options())

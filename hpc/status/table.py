@@ -8,7 +8,7 @@ from statistics import fmean
 
 from pydantic import Field, computed_field
 
-from hpc.ledger import UNFINISHED, Status
+from hpc.ledger import FAILED, UNFINISHED, Status
 from hpc.record import Record
 
 __all__ = ["Row", "RunStatus", "StageSummary", "estimate"]
@@ -36,6 +36,11 @@ class Row(Record):
     mem_gb: float | None = None  # asked for, on a node
     time_limit: float | None = None  # asked for
     peak_mb: float | None = None  # largest memory on a node so far, in 10^6 bytes
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended without a result."""
+        return self.status in FAILED
 
     @property
     def memory_share(self) -> float | None:

@@ -13,6 +13,7 @@ from ptychopinn_batch.api.scan import LoadedScan
 from ptychopinn_batch.api.spec import Begin, ModelLike
 from ptychopinn_batch.inputs.facts import check_scan
 from ptychopinn_batch.jobspec import Infer, Tiled
+from ptychopinn_batch.stages.params import HELD_OUT
 from ptychopinn_batch.tiling import tiled
 from ptychopinn_batch.training.curves import Points
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from ptychopinn_batch.metrics import Metrics
     from ptychopinn_batch.networks.base import Network
     from ptychopinn_batch.objectstore import Complex, Light, Mask, StoredObject
-
-HELD_OUT = 0.1  # share of frames, as in runs
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,20 @@ import re
 import secrets
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpc.container import Container, nested, python_inside
+from hpc.container import Container, nested
 from hpc.errors import UserError
-from hpc.executors.base import python_options
-from hpc.probe import check_container
+from hpc.probe import check_container, nearest_folder
 from hpc.slurm.detect import CONFIG, detect, run_command
 from hpc.slurm.profile import Options, Profile
+from hpc.slurm.script import interpreter
 from ptychopinn_batch import __version__
 from ptychopinn_batch.checkup.finding import Check, Finding, bad, good, warning
-from ptychopinn_batch.checkup.here import clock, nearest
+from ptychopinn_batch.checkup.here import clock
 
 __all__ = ["checks_of_container", "checks_of_slurm", "node_checks"]
 
@@ -100,7 +99,7 @@ def checks_of_container(container: Container, runs: Path, where: str) -> list[Ch
 def _container(container: Container, runs: Path, where: str) -> Finding:
     check_container(
         container,
-        nearest(runs),
+        nearest_folder(runs),
         (),
         program="ptychopinn-batch",
         version=__version__,
@@ -112,7 +111,7 @@ def _container(container: Container, runs: Path, where: str) -> Finding:
 
 def node_checks(profile: Profile, runs: Path) -> Iterator[Finding]:
     """What a job on a compute node has found; it waits for a node as any job does."""
-    folder = nearest(runs)
+    folder = nearest_folder(runs)
     token = folder / f".doctor-{os.getpid()}-{secrets.token_hex(4)}"
     token.touch()
     began = time.time()
@@ -130,7 +129,7 @@ def node_checks(profile: Profile, runs: Path) -> Iterator[Finding]:
 def _command(profile: Profile, folder: Path, token: Path) -> tuple[str, ...]:
     options = profile.options("train")
     program = profile.container.program if profile.container else "true"
-    python = _python(profile, options, folder)
+    python = interpreter(profile, options, folder)
     script = [*options.setup, _SHELL.replace("{program}", program)]
     script.append(shlex.join((*python, "-c", _PYTHON, str(token))))
     return ("srun", *_srun_options(profile, options), "bash", "-c", "\n".join(script))
@@ -143,14 +142,6 @@ def _srun_options(profile: Profile, options: Options) -> Iterator[str]:
     if profile.container and profile.container.nv and profile.limits("train").gpus:
         yield "--gpus-per-node=1"
     yield from ("--nodes=1", "--ntasks=1", "--time=5", "--mem=2000M", "--job-name=doctor")
-
-
-def _python(profile: Profile, options: Options, folder: Path) -> tuple[str, ...]:
-    if profile.container:
-        return python_inside(profile.container, folder, slurm=True)
-    if options.python:
-        return tuple(shlex.split(options.python))
-    return (sys.executable, *python_options())
 
 
 def _run(command: tuple[str, ...]) -> str:

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
+from hpc.probe import nearest_folder
 from ptychopinn_batch.checkup.finding import Check, Finding, bad, good, warning
 
-__all__ = ["CLOCKS", "checks_here", "nearest"]
+__all__ = ["CLOCKS", "checks_here"]
 
 CLOCKS = 5.0  # seconds by which clocks may differ: leases expire after two minutes
 LITTLE_SPACE = 20e9  # bytes
@@ -24,7 +25,7 @@ LITTLE_SPACE = 20e9  # bytes
 
 def checks_here(runs: Path) -> list[Check]:
     """In the order in which they are told; `runs` need not be there yet."""
-    folder = nearest(runs)
+    folder = nearest_folder(runs)
     return [
         ("python", python),
         ("torch", torch),
@@ -36,12 +37,6 @@ def checks_here(runs: Path) -> list[Check]:
         ("disk space", lambda: space(folder)),
         ("clock of disk", lambda: disk_clock(folder)),
     ]
-
-
-def nearest(folder: Path) -> Path:
-    """A folder, or the one in which it would be made."""
-    folder = folder.expanduser().absolute()
-    return next(one for one in (folder, *folder.parents) if one.is_dir())
 
 
 def python() -> Finding:

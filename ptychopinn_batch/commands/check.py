@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.scanoptions import scan_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ptychopinn_batch.verdict.findings import Verdict
 
 SPECS = (".yaml", ".yml")
-BAD = 1  # exit code
 
 
 @click.command()
@@ -50,7 +50,7 @@ def check(file: Path, sets: tuple[str, ...], as_json: bool) -> int:
             if as_json
             else "\n".join(_lines(scan, verdict, evidence))
         )
-    return BAD if bad else 0
+    return Exit.FAILED if bad else Exit.OK
 
 
 def _scans(file: Path, sets: tuple[str, ...]) -> tuple[Scan, ...]:

@@ -12,7 +12,7 @@ from hpc.fsio import write_atomic
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="job.yaml")
-@click.option("--scan", metavar="PATH", help="The scan: an NPZ file, or a pattern of several.")
+@click.option("--scan", metavar="PATH", help="The scan: a file, or a pattern of several.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 def init(file: Path, scan: str | None, force: bool) -> None:
     """Write a commented job spec to FILE (job.yaml), of a simulated star unless --scan is given.

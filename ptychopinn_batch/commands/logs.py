@@ -17,7 +17,7 @@ from ptychopinn_batch.commands.follow import Follower
 from ptychopinn_batch.commands.logfiles import end_of, log_files
 from ptychopinn_batch.commands.onlook import looks
 from ptychopinn_batch.commands.target import chosen_tasks, find_run, run_argument, task_options
-from ptychopinn_batch.commands.text import FAILED, outlook, plural, shown_path
+from ptychopinn_batch.commands.text import outlook, plural, shown_path
 
 LAST_LINES = 20
 INTERVAL = 1.0  # seconds between two looks at logs that are followed
@@ -60,7 +60,7 @@ def logs(
     rows = ClusterReader(paths).read().rows
     wanted = [row for row in rows if not chosen or row.id in chosen]
     if failed:
-        wanted = [row for row in wanted if row.status in FAILED]
+        wanted = [row for row in wanted if row.has_failed]
     found = [(row, log_files(paths, row)) for row in wanted]
     for row, files in found:
         _print(paths, row, files, lines, bare=len(task) == 1)

@@ -11,7 +11,7 @@ from hpc.ledger import read_state
 from hpc.paths import RunPaths
 from hpc.status import Row, RunStatus
 from hpc.task import Task
-from ptychopinn_batch.commands.text import FAILED, columns, plural, shown_path
+from ptychopinn_batch.commands.text import columns, plural, shown_path
 from ptychopinn_batch.commands.verdicts import objected
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.stages.params import FinalizeParams, PackageParams
@@ -37,7 +37,7 @@ def results(run: RunPaths, tasks: Sequence[Task]) -> Iterator[str]:
 def failures(run: RunPaths, status: RunStatus) -> Iterator[str]:
     """What did not succeed: the cause, and the log that says more."""
     for row in status.rows:
-        if row.status in FAILED:
+        if row.has_failed:
             yield _failure(run, row)
     blocked = status.counts.get("blocked", 0)
     if blocked:

@@ -12,6 +12,7 @@ import click
 
 from hpc.errors import UserError
 from hpc.paths import RunPaths
+from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.client.model import check_model, copy_model
 from ptychopinn_batch.commands.init import refuse_existing
 from ptychopinn_batch.commands.options import runs_option
@@ -29,7 +30,6 @@ from ptychopinn_batch.package.registry import ADDRESS, resolve_pretrained
 
 F = TypeVar("F", bound=Callable[..., object])
 PACKAGE = "PACKAGE"
-DIFFERENT = 1
 FIGURES = "validation", "epochs"  # by which a list of packages tells them apart
 
 
@@ -102,7 +102,7 @@ def diff(first: str, second: str, runs: Path, as_json: bool) -> int:
 
     found = compare_packages(find(first, runs), find(second, runs))
     click.echo(json.dumps(asdict(found), indent=2) if as_json else _told(found))
-    return 0 if found.same else DIFFERENT
+    return Exit.OK if found.same else Exit.FAILED
 
 
 @package.command("list")

@@ -11,7 +11,6 @@ import click
 
 from hpc.status import Row, RunStatus
 from ptychopinn_batch.commands.text import (
-    FAILED,
     counted,
     duration,
     figures,
@@ -143,7 +142,7 @@ def _tasks(status: RunStatus) -> Table:
     for cell in _Cells._fields:
         table.add_column(no_wrap=cell != "words")  # that one is cut first where there is no room
     _add(table, [row for row in status.rows if row.status == "running"])
-    _add(table, [row for row in status.rows if row.status in FAILED])
+    _add(table, [row for row in status.rows if row.has_failed])
     return table
 
 

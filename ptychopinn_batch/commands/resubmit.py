@@ -59,7 +59,7 @@ def resubmit(
         click.echo(f"{name} is left alone, {phrase(states[name])}", err=True)
     if not names:
         click.echo("Nothing to run again: nothing there has failed.")
-        return Exit.TASKS_FAILED if unknown else Exit.OK
+        return Exit.FAILED if unknown else Exit.OK
     _tell(names, states)
     if dry_run:
         return Exit.OK

@@ -15,7 +15,7 @@ from hpc.record import Record
 from hpc.slurm.forsaken import is_forsaken
 from hpc.status import RunStatus, read_status
 from ptychopinn_batch.commands.options import runs_option
-from ptychopinn_batch.commands.text import FAILED, columns, counted, duration, percent, shown_path
+from ptychopinn_batch.commands.text import columns, counted, duration, percent, shown_path
 
 __all__ = ["RunLine", "list_runs", "runs"]
 
@@ -113,7 +113,7 @@ def _line(run: RunPaths, found: RunStatus) -> RunLine:
         submitted=found.submitted,
         changed=found.changed,
         counts=found.counts,
-        failed=sum(row.status in FAILED for row in found.rows),
+        failed=sum(row.has_failed for row in found.rows),
         is_over=found.is_over,
         progress=found.progress,
         eta=found.eta,

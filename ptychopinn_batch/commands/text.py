@@ -10,7 +10,6 @@ from hpc.status import Row, RunStatus
 from ptychopinn_batch import quantities
 
 __all__ = [
-    "FAILED",
     "bytes_text",
     "columns",
     "counted",
@@ -25,9 +24,6 @@ __all__ = [
     "shown_path",
     "time_of",
 ]
-
-FAILED = ("failed", "timed_out", "killed", "cancelled", "unknown")
-"""What a task comes to that did not succeed though it was tried."""
 
 NOTHING = "-"
 STATUS_ORDER = (

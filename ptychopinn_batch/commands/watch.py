@@ -20,7 +20,7 @@ from ptychopinn_batch.cli import Exit
 from ptychopinn_batch.commands.onlook import looks
 from ptychopinn_batch.commands.progress import Watcher, drawn, headline, watcher
 from ptychopinn_batch.commands.target import find_run, run_argument
-from ptychopinn_batch.commands.text import FAILED, outlook, plural
+from ptychopinn_batch.commands.text import outlook, plural
 from ptychopinn_batch.commands.verdicts import Warnings
 from ptychopinn_batch.report.live import LiveReport
 
@@ -65,15 +65,15 @@ def watch_all(sights: Iterator[RunStatus], *others: Watcher) -> int:
             for one in (show, *others):
                 one.update(found)
     click.echo(_verdict(found))
-    return Exit.OK if found.is_done else Exit.TASKS_FAILED
+    return Exit.OK if found.is_done else Exit.FAILED
 
 
 def _show_once(found: RunStatus) -> int:
     from rich.console import Console
 
     Console(width=None if sys.stdout.isatty() else WIDE).print(drawn(found))
-    failed = any(row.status in (*FAILED, "blocked") for row in found.rows)
-    return Exit.TASKS_FAILED if failed else Exit.OK
+    failed = any(row.has_failed or row.status == "blocked" for row in found.rows)
+    return Exit.FAILED if failed else Exit.OK
 
 
 def _verdict(found: RunStatus) -> str:
@@ -81,7 +81,7 @@ def _verdict(found: RunStatus) -> str:
         return outlook(found)
     done, total = found.counts.get("done", 0), plural(len(found.rows), "task")
     words = [f"{done} of {total} are done."]
-    if any(row.status in FAILED for row in found.rows):
+    if any(row.has_failed for row in found.rows):
         words.append(f"What failed has printed: `ptychopinn-batch logs {found.run} --failed`.")
     if found.stands_still:
         words.append(outlook(found))

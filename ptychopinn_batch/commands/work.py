@@ -104,7 +104,7 @@ def _handed_over(work: Work, handle: SlurmHandle) -> int:
         click.echo(line, err=True)
     alone = "This goes on by itself: " if wave.guarded else ""
     click.echo(f"{alone}`ptychopinn-batch watch {work.run.name}` shows how far it is.")
-    return Exit.TASKS_FAILED if wave.trouble else Exit.OK
+    return Exit.FAILED if wave.trouble else Exit.OK
 
 
 def _worries(wave: Wave) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _end(work: Work, seconds: float | None) -> int:
     if seconds is not None:
         _write_report(work.run, status)
         click.echo(_verdict(status, seconds))
-    return Exit.OK if status.is_done else Exit.TASKS_FAILED
+    return Exit.OK if status.is_done else Exit.FAILED
 
 
 def _write_report(run: RunPaths, status: RunStatus) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-SPARSE = 0.5  # overlap below which a reconstruction is doubtful
-FEW_PHOTONS = 100.0  # in a frame
+from ptychopinn_batch.verdict.limits import OVERLAP, PHOTONS
+
 NEAR = 1.0  # Fresnel number
 
 
@@ -26,9 +26,9 @@ def warnings(
     *, overlap: float | None, photons: float | None, diameter: float | None, n: int | None
 ) -> Iterator[str]:
     """Why a scan may reconstruct badly; None is what could not be found."""
-    if overlap is not None and 0 < overlap < SPARSE:
+    if overlap is not None and 0 < overlap < OVERLAP[0]:
         yield f"neighbours overlap by {overlap:.0%} only: 60 % and more is usual"
-    if photons is not None and photons < FEW_PHOTONS:
+    if photons is not None and photons < PHOTONS[0]:
         yield (
             f"a frame holds {photons:.3g} photons only; or its numbers are normalised, and their "
             "noise is unknown"

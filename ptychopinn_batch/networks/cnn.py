@@ -25,8 +25,6 @@ from ptychopinn_batch.networks.base import Adjust, Network, Reconstruction, unch
 from ptychopinn_batch.networks.islands import Islands, islands
 from ptychopinn_batch.region import Region
 
-LEAST_LIGHT = 1e-4  # of the scan's brightest pixel: darker ones are not seen
-
 
 def input_gain(region: Region) -> float:
     """Factor on amplitudes that gives every scan the same mean power, (N/2)^2 in a frame.
@@ -80,7 +78,7 @@ class Cnn(Network):
             again = torch.is_grad_enabled() and len(members) < len(groups)
             shares = self._shares_again(region, members) if again else self._shares(region, members)
             total.add(shares, region.corners[members.flatten()] + self.margin)
-        least = LEAST_LIGHT * region.scale.illumination
+        least = physics.LEAST_LIGHT * region.scale.illumination
         obj, weight = total.mean(least)
         return Reconstruction(
             (obj,), data_misfit(obj, region, misfit)[None], weight > least, region

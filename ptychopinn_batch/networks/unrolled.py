@@ -27,13 +27,10 @@ from ptychopinn_batch.networks.unet import LONGEST, STEM, UNet
 from ptychopinn_batch.region import Region
 from ptychopinn_batch.tiling import reach
 
-LEAST_LIGHT = 1e-4  # of the brightest pixel: darker ones are not seen
-DAMPING = 0.02  # of the brightest pixel, added to the light that the update is divided by
 ASTRAY = 1.1  # times the smallest misfit: an object that explains the frames so badly is given up
 SETTLED = 1.02  # times the smallest misfit: the last object is no worse, or the best one is taken
 VIEW = 9  # channels of `_view`
 LEAST_POWER = 0.05  # added to |object|^2 where the update is taken relative to it
-FLOOR = 1e-3  # of the largest amplitude: smallest modelled amplitude, keeps the root's slope finite
 
 
 class Fixed(NamedTuple):
@@ -145,12 +142,12 @@ class Unrolled(Network):
         top, light = region.scale.illumination, region.illumination
         relative = self._padded((light / top)[None, None])
         return Fixed(
-            divisor=light + DAMPING * top,
+            divisor=light + physics.DAMPING * top,
             light=relative,
             mean_light=local_mean(relative) + 1e-6,
             noise=self._padded((0.5 / (light + 1e-3 * top).sqrt())[None, None]),
-            seen=light > LEAST_LIGHT * top,
-            floor=FLOOR * region.scale.amplitude,
+            seen=light > physics.LEAST_LIGHT * top,
+            floor=physics.FLOOR * region.scale.amplitude,
         )
 
     def _adjusted(self, state: State, adjust: Adjust, step: int) -> State:

@@ -12,7 +12,6 @@ from ptychopinn_batch import physics
 from ptychopinn_batch.refinement.exitwave import exit_change
 from ptychopinn_batch.region import Region
 
-DAMPING = 0.02  # of the brightest pixel, added to the light that the update is divided by
 NEW_MODE = 0.05  # power of an added mode relative to the first one
 EXPONENTS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (2, 1), (1, 2), (3, 0), (0, 3))
 
@@ -63,13 +62,6 @@ def probe_step(obj: Tensor, region: Region) -> Tensor:
     for chunk in region.chunks():
         patches = physics.patches(obj, region.corners[chunk], n)
         asked = patches.conj()[:, None] * exit_change(obj, region, chunk)
-        total += _moved_back(asked, region.fractions[chunk]).sum(0)
+        total += physics.shifted(asked, -region.fractions[chunk]).sum(0)
         light += physics.abs2(patches).sum(0)
-    return region.probe + physics.scaled(total, 1 / (light + DAMPING * light.max()))
-
-
-def _moved_back(waves: Tensor, fractions: Tensor) -> Tensor:
-    """Waves (k, M, N, N) of every frame, moved by minus its fractions (k, 2) of a pixel."""
-    return torch.fft.ifft2(
-        torch.fft.fft2(waves) * physics.ramp(-fractions, waves.shape[-1])[:, None]
-    )
+    return region.probe + physics.scaled(total, 1 / (light + physics.DAMPING * light.max()))

@@ -25,7 +25,7 @@ from hpc.submission import PlannedTask, read_plan
 from hpc.task import Task
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.metrics import Metrics
-from ptychopinn_batch.report.failures import FAILED, Failure, failure_of
+from ptychopinn_batch.report.failures import Failure, failure_of
 from ptychopinn_batch.report.record import ResultReport
 from ptychopinn_batch.results.paths import ResultPaths
 from ptychopinn_batch.results.records import Made, provenance_in, read_record
@@ -124,7 +124,7 @@ def collect(run: RunPaths, status: RunStatus | None = None) -> RunReport:
         folder=run.folder,
         status=status,
         entries=tuple(known.entries()),
-        failures=tuple(failure_of(run, row) for row in status.rows if row.status in FAILED),
+        failures=tuple(failure_of(run, row) for row in status.rows if row.has_failed),
         points=known.points,
         doubts=tuple(_doubts(run, status)),
     )

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hpc.ledger import Fault, Status, read_state
+from hpc.ledger import Fault, read_state
 from hpc.paths import RunPaths
 from hpc.resources import format_duration
 from hpc.status import Row
@@ -14,9 +14,7 @@ from ptychopinn_batch.report.words import without_secrets
 from ptychopinn_batch.sections import section_of
 from ptychopinn_batch.verdict.told import CHECK
 
-__all__ = ["FAILED", "Failure", "failure_of"]
-
-FAILED: frozenset[Status] = frozenset({"failed", "timed_out", "killed", "cancelled", "unknown"})
+__all__ = ["Failure", "failure_of"]
 LAST_LINES = 20
 LONGEST_LINE = 300  # characters
 END = 2**16  # bytes of a log that are looked at

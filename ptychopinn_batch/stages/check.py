@@ -15,7 +15,6 @@ from hpc.errors import UserError
 from hpc.memory import peak_mb
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.stages.params import CheckParams
-from ptychopinn_batch.stages.prepare import scan_of
 from ptychopinn_batch.usage import PEAK
 from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.findings import Verdict, objections
@@ -28,7 +27,7 @@ ALL_THE_SAME = "To reconstruct it all the same, write check: warn"
 def run(context: TaskContext) -> dict[str, JsonValue]:
     """Tell the verdict. UserError where it is bad, and the scan is to be stopped then."""
     params, started = CheckParams.of(context.task), time.perf_counter()
-    verdict, evidence, why = _asked(scan_of(context.task, params))
+    verdict, evidence, why = _asked(params.scan_of(context.task))
     for line in [why, *(found.text for found in verdict.findings)]:
         if line:
             print(line)

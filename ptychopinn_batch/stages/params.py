@@ -35,6 +35,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NetworkId = Annotated[str, Field(min_length=1)]
 PRETRAINED = "pretrained:"
 UNTRAINED = "untrained:"
+HELD_OUT = 0.1  # share of the frames that R_held_out is taken on
 STORE_SCHEMA = 2  # of scan stores; a new one makes all of them anew
 MACHINES = ("devices", "nodes", "workers", "compile", "track", "pictures")
 """Keys of `train` that say how a training is done, not what it learns: extras of its task."""
@@ -89,14 +90,25 @@ class ScanContent(Scan):
         )
 
 
-class PrepareParams(StageParams):
+class ScanParams(StageParams):
+    """Of stages that read a scan from its files."""
+
+    scan: ScanContent
+
+    def scan_of(self, task: Task) -> Scan:
+        """The scan in the files that a task names, read as it was when the task was planned."""
+        reader = str(task.params["reader"]).split()[0]
+        files = {key: value for key, value in task.extras.items() if key in ("path", "files")}
+        return self.scan.at({"format": reader, **files})
+
+
+class PrepareParams(ScanParams):
     """One scan into a scan store, whose id is the task's key.
 
     `input` and `reader`, which says how it is read, are None when it is simulated.
     """
 
     stage: ClassVar[str] = "prepare"
-    scan: ScanContent
     input: InputIdentity | None
     reader: str | None
     store_schema: int = Field(ge=1)
@@ -110,12 +122,11 @@ class PrepareParams(StageParams):
         return self
 
 
-class CheckParams(StageParams):
+class CheckParams(ScanParams):
     """Whether a scan can be trusted, asked of some of its frames. stop: fails where it is bad."""
 
     stage: ClassVar[str] = "check"
     revision: ClassVar[int] = 2  # 2: says how many steps are enough
-    scan: ScanContent
     input: InputIdentity
     reader: str
     stop: bool
@@ -189,7 +200,7 @@ class FinalizeParams(StageParams):
     array_key: str
     canvas: Canvas
     export: tuple[ResultExport, ...]
-    held_out: float = Field(0.1, gt=0, lt=1, description="share of frames left out for R_held_out")
+    held_out: float = Field(HELD_OUT, gt=0, lt=1)
 
 
 def array_key(*, network: str, store: str, infer: Tiled, canvas: Canvas) -> str:

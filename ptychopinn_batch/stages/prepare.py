@@ -11,7 +11,6 @@ from pydantic import JsonValue
 from hpc.context import Requeue, TaskContext
 from hpc.errors import UserError
 from hpc.memory import peak_mb
-from hpc.task import Task
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.build import build_store, whole_store
 from ptychopinn_batch.data.header import geometry_of, scan_identity
@@ -19,7 +18,7 @@ from ptychopinn_batch.data.source import RawScan, first_frames
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.opened import read_scan, reader_id
 from ptychopinn_batch.simulate.scan import simulate_scan
-from ptychopinn_batch.stages.params import CheckParams, PrepareParams
+from ptychopinn_batch.stages.params import PrepareParams
 from ptychopinn_batch.usage import PEAK
 
 
@@ -43,16 +42,9 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
 def _raw(context: TaskContext, params: PrepareParams) -> RawScan:
     if params.input is None:
         return simulated(params.scan)
-    scan = scan_of(context.task, params)
+    scan = params.scan_of(context.task)
     _check_input(scan, params)
     return read_scan(scan)
-
-
-def scan_of(task: Task, params: PrepareParams | CheckParams) -> Scan:
-    """The scan in the files that a task names."""
-    keys: dict[str, JsonValue] = {"format": str(params.reader).split()[0]}
-    keys |= {key: value for key, value in task.extras.items() if key in ("path", "files")}
-    return params.scan.at(keys)
 
 
 def simulated(scan: Scan) -> RawScan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from hpc.errors import HpcError
 from hpc.task import Task
@@ -54,10 +54,8 @@ def _lost_input(params: PrepareParams, task: Task, inputs: Inputs) -> str | None
     if params.input is None:
         return None
     path = str(task.extras.get("path"))
-    keys: dict[str, JsonValue] = {"format": str(params.reader).split()[0]}
-    keys |= {key: value for key, value in task.extras.items() if key in ("path", "files")}
     try:
-        same = inputs.are_still(params.scan.at(keys), params.input)
+        same = inputs.are_still(params.scan_of(task), params.input)
     except (HpcError, OSError):
         return f"{path} cannot be read any more: this may be the last copy of its frames"
     if same:

@@ -14,7 +14,7 @@ class TrainingPaths:
 
     @property
     def weights(self) -> Path:
-        """The best weights so far."""
+        """The weights that count so far (`GuardedWeights`)."""
         return self.folder / "weights.pth"
 
     @property
@@ -57,5 +57,5 @@ class TrainingPaths:
 
     @property
     def package(self) -> Path:
-        """The best weights of a finished training, as a package."""
+        """The weights of a finished training, as a package."""
         return self.folder / "package"

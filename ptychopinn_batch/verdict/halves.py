@@ -7,6 +7,7 @@ import torch
 
 from ptychopinn_batch.canvas import Canvas
 from ptychopinn_batch.comparison import scan_box
+from ptychopinn_batch.physics import LEAST_LIGHT
 from ptychopinn_batch.registration import in_one_gauge
 from ptychopinn_batch.resolution import ring_correlation
 from ptychopinn_batch.verdict.evidence import Halves
@@ -14,7 +15,6 @@ from ptychopinn_batch.verdict.sample import Sample
 
 STEPS = 8
 LOW_RINGS = 7  # rings of the lowest frequencies
-LEAST_LIGHT = 1e-4  # of the brightest pixel: darker ones were not seen
 SMALLEST = 16  # pixels, side of an area that has rings
 
 

@@ -12,7 +12,7 @@ from ptychopinn_batch.networks.backprojection import back_projection
 from ptychopinn_batch.networks.registry import build_network
 from ptychopinn_batch.networks.scales import bands
 from ptychopinn_batch.networks.unet import UNet
-from ptychopinn_batch.networks.unrolled import DAMPING, SETTLED, Unrolled
+from ptychopinn_batch.networks.unrolled import SETTLED, Unrolled
 from ptychopinn_batch.package import load_model
 from ptychopinn_batch.simulate.regions import simulated_region
 
@@ -55,7 +55,7 @@ def test_untrained_it_is_the_classical_simultaneous_update():
     light, top = region.illumination, region.scale.illumination
     for step in range(3):
         total, _ = back_projection(obj, region, 1e-3 * region.scale.amplitude, amplitude)
-        update = physics.scaled(total, 1 / (light + DAMPING * top))
+        update = physics.scaled(total, 1 / (light + physics.DAMPING * top))
         obj = obj + physics.scaled(update, (light > 1e-4 * top).float())
         torch.testing.assert_close(result.objects[step], obj, rtol=1e-4, atol=1e-4)
 
