@@ -8,17 +8,11 @@ import h5py
 import numpy as np
 
 from ptychopinn_batch.data.source import RawScan
-from ptychopinn_batch.exports.ptychodus import NOMINAL, Product, write_hdf5
+from ptychopinn_batch.exports.ptychodus import FRAMES_NOTE, NOMINAL_NOTE, Product, write_hdf5
 from ptychopinn_batch.files import whole_file
 from ptychopinn_batch.readers.ptychodus import DIFFRACTION, PRODUCT
 from ptychopinn_batch.writers.counts import Counts
 from ptychopinn_batch.writers.placed import PlacedScan, placed
-
-NOMINAL_NOTE = (
-    f"NOMINAL GEOMETRY: the scan states none; {NOMINAL.energy_ev:g} eV, {NOMINAL.distance_m:g} m "
-    f"and detector pixels of {NOMINAL.detector_pixel_m:g} m are assumed, so lengths in metres are "
-    "nominal too."
-)
 
 
 def write_ptychodus_folder(raw: RawScan, folder: Path) -> None:
@@ -89,6 +83,7 @@ def _write_diffraction(scan: PlacedScan, path: Path) -> None:
     with whole_file(path) as new, h5py.File(new, "w") as file:
         patterns = Counts.of(scan.raw).write(file, "patterns")
         patterns.attrs.update(detector_pixel_width_m=pitch, detector_pixel_height_m=pitch)
+        file.attrs["comments"] = FRAMES_NOTE
         file["indexes"] = scan.index
         file["bad_pixels"] = _bad_pixels(scan.raw)
 
