@@ -131,13 +131,15 @@ def _judged(result: Result, network: Network, infer: Infer, seconds: float) -> M
     from ptychopinn_batch.residual import residuals
     from ptychopinn_batch.results.measuring import metrics_of
     from ptychopinn_batch.usage import Usage
+    from ptychopinn_batch.verdict.examine import examine, shipped
 
     store, canvas = result.store, result.canvas
     measured = residuals(store, result.filled, canvas, device=device_of(network))
     held_out = held_out_residual(network, store, canvas, infer, HELD_OUT)
+    evidence = examine(store, shipped(device_of(network)))
     usage = Usage(seconds={"infer": seconds}, peak_rss_mb=peak_mb())
     steps = infer.steps if network.iterates else None
-    return metrics_of(result, measured, finite(held_out), usage, steps)
+    return metrics_of(result, measured, finite(held_out), evidence, usage, steps)
 
 
 def _with_residual(result: Result, metrics: Metrics) -> Result:

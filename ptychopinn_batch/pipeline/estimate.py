@@ -120,11 +120,11 @@ def _inference(params: InferParams, pixels: int, n: int) -> Cost:
 
 
 def _finishing(params: FinalizeParams, pixels: int) -> Cost:
-    """Exports, and one tile reconstructed again without the frames that are held out."""
+    """Exports, one tile reconstructed again without the frames that are held out, the verdict."""
     infer, canvas = params.infer, params.canvas
     area = canvas.height * canvas.width
     share = min(1.0, infer.tile**2 / area)
-    seconds = EXPORTED_PIXEL * pixels + infer.steps * _step(share * pixels, share * area)
+    seconds = CHECKED + EXPORTED_PIXEL * pixels + infer.steps * _step(share * pixels, share * area)
     return _cost(seconds, len(params.export) * STORED_BYTES * pixels)
 
 

@@ -24,7 +24,7 @@ SEARCHED = 0.7  # share of the steps over which the search closes in
 NARROWEST = 0.5  # pixels, smallest radius of the search
 LONGEST = 1.0  # pixels, longest step along the slopes, in x and y
 RADIUS = 1.5  # times the expected error: where the search begins
-SMALL = 2.0  # pixels; frames that are expected to be further off take longer steps along the slopes
+SMALL = 4.0  # pixels; frames that are expected to be further off take longer steps along the slopes
 MOST_RELAXED = 3.0  # times what the slopes ask for: 5 does worse
 
 

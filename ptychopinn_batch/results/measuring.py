@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ptychopinn_batch.comparison import Similarity, compare, coverage
 from ptychopinn_batch.exports.result import Result
-from ptychopinn_batch.inference import best_device
 from ptychopinn_batch.metrics import Metrics, Residuals, finite
 from ptychopinn_batch.usage import Usage
-from ptychopinn_batch.verdict.examine import examine, shipped
+from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.result import judge_result
 
 __all__ = ["metrics_of"]
@@ -23,18 +20,17 @@ def metrics_of(
     result: Result,
     measured: Residuals,
     held_out: float | None,
+    evidence: Evidence | None,
     usage: Usage,
     steps: int | None = None,
-    beat: Callable[[int, int], None] = lambda done, total: None,
 ) -> Metrics:
-    """The record of a result; `held_out`: R of frames that were left out of it; `steps`: that its
-    network took, None for one that takes none; `beat`: see `examine`.
+    """The record of a result; `held_out`: R of frames that were left out of it; `evidence`: of its
+    scan; `steps`: that its network took, None for one that takes none.
     """
     store, positions = result.store, result.store.positions.numpy()
     refined = store.info.refinement
     covered = coverage(result.canvas, positions, result.seen)
-    evidence = examine(store, shipped(best_device()), beat)
-    judged = judge_result(measured, held_out, covered, evidence, steps)
+    judged = judge_result(measured, held_out, covered, evidence, steps, refined=refined is not None)
     similar = _similarity(result) or NOT_COMPARED
     return Metrics(
         R=finite(measured.fitted),

@@ -10,7 +10,7 @@ from hpc.paths import RunPaths
 from hpc.task import Task
 from ptychopinn_batch.jobspec import ResultExport
 
-__all__ = ["ResultPaths", "tile_record", "tile_records"]
+__all__ = ["ResultPaths", "evidence_path", "tile_record", "tile_records"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ class ResultPaths:
                 return self.amplitude_tiff, self.phase_tiff
             case "ome-zarr":
                 return (self.image,)
+
+
+def evidence_path(run: RunPaths, store: str) -> Path:
+    """What the frames of a scan say of it, whichever variant asks."""
+    return run.folder / "evidence" / f"{store}.json"
 
 
 def tile_records(array: Path) -> Path:

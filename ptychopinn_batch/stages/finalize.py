@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from hpc.context import Requeue, TaskContext
 from hpc.fsio import write_atomic
 from hpc.record import Record
+from hpc.task import content_key
 from ptychopinn_batch import legacy
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.exports.result import Result
@@ -26,14 +27,18 @@ from ptychopinn_batch.report.record import Curve
 from ptychopinn_batch.report.write import refresh
 from ptychopinn_batch.residual import residuals
 from ptychopinn_batch.results.measuring import metrics_of
-from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.results.paths import ResultPaths, evidence_path
 from ptychopinn_batch.stages.infer import network_of
 from ptychopinn_batch.stages.params import PRETRAINED, UNTRAINED, FinalizeParams
 from ptychopinn_batch.training.curves import Points, curve
 from ptychopinn_batch.training.paths import TrainingPaths
 from ptychopinn_batch.usage import usage_of
+from ptychopinn_batch.verdict.evidence import Evidence
+from ptychopinn_batch.verdict.examine import examine, shipped, shipped_identity
+from ptychopinn_batch.verdict.kept import evidence_at
 
-PASSES = 3  # over the frames, as progress counts: residuals, exports, a verdict of about that time
+PASS_PIXEL = 1e-7  # seconds: one pixel of one frame, in one of the two passes over all of them
+EXAMINED = 6.0  # seconds: a sample of a scan, however large it is
 LEARNING = {"loss": "loss", "validation": "log of the error"}
 """Columns of a training's history that are shown, and what they are."""
 
@@ -67,23 +72,35 @@ def run(context: TaskContext) -> dict[str, JsonValue]:
         raise Requeue("asked to stop before the exports", kept=False)
     _export(context, params, result, paths)
     _draw(context, params, result, seen, paths.report)
+    evidence = _evidence(context, params, store)
     usage = usage_of(context.run, context.task, time.perf_counter() - started)
     steps = params.infer.steps if network.iterates else None
-    beat = _beat(context, store, 2)
-    metrics = metrics_of(result, measured, finite(held_out), usage, steps, beat)
+    metrics = metrics_of(result, measured, finite(held_out), evidence, usage, steps)
     _write_records(context, params, paths, metrics)
     refresh(context.run)
     return metrics.as_json()
 
 
 def _beat(context: TaskContext, store: ScanStore, passed: int) -> Callable[[int, int], None]:
-    """Tells how far a pass over the frames is, with so many passes behind it."""
-    frames = store.info.frames
+    """Tells, in hundredths of the whole time, how far a part is: two passes over the frames, and
+    then a look at some of them."""
+    one = PASS_PIXEL * store.info.frames * store.info.n**2
+    before, own = passed * one, one if passed < 2 else EXAMINED
 
     def beat(done: int, total: int) -> None:
-        context.heartbeat(step=passed * frames + done * frames // total, total=PASSES * frames)
+        share = (before + own * done / total) / (2 * one + EXAMINED)
+        context.heartbeat(step=round(100 * share), total=100)
 
     return beat
+
+
+def _evidence(context: TaskContext, params: FinalizeParams, store: ScanStore) -> Evidence | None:
+    """Of the scan: the same for all variants, so that it is kept in the run."""
+    network = shipped(best_device())
+    what = {"network": shipped_identity(), "revision": params.revision}
+    kept = evidence_path(context.run, params.store)
+    beat = _beat(context, store, 2)
+    return evidence_at(kept, content_key(what), lambda: examine(store, network, beat))
 
 
 def _measured(

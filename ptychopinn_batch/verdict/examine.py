@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from ptychopinn_batch.package import load_model
+from ptychopinn_batch.package import load_model, package_identity, resolve_pretrained
 from ptychopinn_batch.verdict.evidence import Evidence
 from ptychopinn_batch.verdict.frames import floor_of, frame_errors, sums_of
 from ptychopinn_batch.verdict.halves import halves
@@ -33,6 +34,11 @@ def shipped(device: torch.device) -> Network:
     return load_model("default").network.to(device).eval()
 
 
+def shipped_identity() -> str:
+    """The hash of what decides its answers."""
+    return package_identity(resolve_pretrained("default", Path.cwd()))
+
+
 def examine(
     store: ScanStore, network: Network, beat: Callable[[int, int], None] = lambda done, total: None
 ) -> Evidence | None:
@@ -44,20 +50,25 @@ def examine(
     if store.info.frames < FEWEST:
         return None
     sample = _trusted(Sample.of(store, network))
+    beat(1, 10)
     obj = sample.reconstructed(sample.region, STEPS).object
     before = residual(obj, sample.region)
     floor = floor_of(obj, sample.region) if sample.counts else 0.0
-    placed, settled = placements(sample), settling(sample)
-    beat(3, 5)
+    placed = placements(sample)
+    beat(4, 10)
+    settled = settling(sample)
+    beat(6, 10)
     positions = position_errors(sample, before, floor)
-    beat(4, 5)
+    beat(8, 10)
+    probe = probe_errors(sample, before, floor)
+    beat(10, 10)
     return Evidence(
         frames=len(sample),
         placements=placed,
         halves=halves(sample),
         errors=frame_errors(sample, obj),
         positions=positions,
-        probe=probe_errors(sample, before, floor),
+        probe=probe,
         sampling=sampling(store, counts=sample.counts),
         settling=settled,
     )

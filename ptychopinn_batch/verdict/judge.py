@@ -49,13 +49,20 @@ SPOILING: tuple[Fault, ...] = ("saturation", "dark frames", "repeated frames")
 ORIENT = "Write {keys} for the scan (and undo what it says of them already)"
 
 
-def judge_scan(evidence: Evidence) -> Verdict:
-    """The verdict on a scan, from a sample of its frames."""
+def judge_scan(evidence: Evidence, *, refined: bool = False) -> Verdict:
+    """The verdict on a scan, from a sample of its frames. refined: probe and positions are those
+    that a refinement has found."""
     frames = [*_frames(evidence)]
     spoilt = any(found.judgement == "bad" and found.fault in SPOILING for found in frames)
     named = [*frames, *_geometry(evidence, spoilt=spoilt), *_enough(evidence)]
     named += _agreement(evidence, known=any(found.judgement == "bad" for found in named))
-    return Verdict.of(tuple(named) or (_sound(evidence),))
+    return Verdict.of(tuple(map(_further, named) if refined else named) or (_sound(evidence),))
+
+
+def _further(found: Finding) -> Finding:
+    """To refine is no advice where that was done, but to go on with it is."""
+    mend = FURTHER.get(found.fault) if "refine" in found.mend else None
+    return found.model_copy(update={"mend": mend}) if mend else found
 
 
 def _geometry(evidence: Evidence, *, spoilt: bool) -> Iterator[Finding]:
@@ -260,6 +267,12 @@ def _sound(evidence: Evidence) -> Finding:
     return finding("halves", "good", text)
 
 
+FURTHER: dict[Fault, str] = {
+    "probe": "Write a larger refine.steps, or a better probe",
+    "positions": "Write refine.positions: true, with a larger refine.steps or position_error",
+    "coherence": "Write more refine.modes, or a larger refine.steps",
+}
+"""What mends a fault of a scan that was refined already."""
 DEFOCUS = "Correct the probe, or write refine: {probe: true}; else look at distance and units"
 FAR_OFF = "Look at units and pairing; else write refine: {positions: true, position_error: 8}"
 LOOK = "Look at units, axes, distance and probe: `inspect` shows them"

@@ -29,12 +29,14 @@ def judge_result(
     coverage: float,
     evidence: Evidence | None = None,
     steps: int | None = None,
+    *,
+    refined: bool = False,
 ) -> Verdict:
     """The verdict on a reconstruction in so many steps, and on its scan if that was looked at."""
     findings = [*_explained(residuals, held_out), *_predicted(residuals, held_out)]
     findings += _covered(coverage)
     findings += _settled(evidence, steps)
-    scan = judge_scan(evidence).findings if evidence else ()
+    scan = judge_scan(evidence, refined=refined).findings if evidence else ()
     return Verdict.of((*findings, *(found for found in scan if found.judgement != "good")))
 
 

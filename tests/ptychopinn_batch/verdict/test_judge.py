@@ -165,6 +165,25 @@ def test_a_fault_is_named_with_what_mends_it(changes, judgement, fault, mend):
     assert mend in found.findings[0].mend
 
 
+@pytest.mark.parametrize(
+    ("changes", "mend"),
+    [
+        (
+            {"probe__change": 0.3, **UNFIT_POSITIONS, "positions__shift_rms": 0.1},
+            "Write a larger refine.steps, or a better probe",
+        ),
+        (
+            {**UNFIT_POSITIONS, "positions__shift_rms": 1.4},
+            "Write refine.positions: true, with a larger refine.steps or position_error",
+        ),
+    ],
+)
+def test_a_scan_that_was_refined_is_not_told_to_be_refined_but_to_go_on(changes, mend):
+    found = judge_scan(evidence(**changes), refined=True)
+    assert found.findings[0].mend == mend
+    assert found.findings[0].judgement == judge_scan(evidence(**changes)).findings[0].judgement
+
+
 def test_what_follows_from_wrong_axes_is_not_named_again():
     tried = axes(0.09, swap_xy=0.006)
     found = judge_scan(
