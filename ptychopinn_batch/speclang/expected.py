@@ -12,6 +12,7 @@ from hpc.errors import UserError
 from ptychopinn_batch.speclang.language import Language, Node
 from ptychopinn_batch.speclang.yamltree import KeyPath, parse_yaml
 
+TYPO = 0.8  # likeness (difflib) of a key to what was meant, where it was meant for sure
 _BOOLEAN_WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 _TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
@@ -206,6 +207,8 @@ def nearest(path: KeyPath, language: Language) -> str:
     if path[0] == "sweep" and len(path) > 1:
         return "Write it below product, zip or list, one of which is here"
     name, known = str(path[-1]), language.siblings(path)
+    if typo := difflib.get_close_matches(name, known, n=1, cutoff=TYPO):
+        return f"Did you mean '{typo[0]}'?"
     elsewhere = _highest([key for key in language.known_keys if key.split(".")[-1] == name])
     if len(elsewhere) == 1:
         return f"It belongs to {elsewhere[0].rpartition('.')[0] or 'the top level'}"
@@ -213,7 +216,7 @@ def nearest(path: KeyPath, language: Language) -> str:
     if close:
         return f"Did you mean '{close[0]}'?"
     others = {key.split(".")[-1]: key for key in language.known_keys}
-    close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
+    close = difflib.get_close_matches(name, others, n=1, cutoff=TYPO)
     if close:
         return f"Did you mean '{others[close[0]]}'?"
     return f"Known keys here: {', '.join(known)}" if known else "Remove it"

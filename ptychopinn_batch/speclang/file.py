@@ -15,7 +15,7 @@ from hpc.errors import UserError
 from ptychopinn_batch.jobspec import JobSpec
 from ptychopinn_batch.speclang.complaints import Complaint, complaints_of
 from ptychopinn_batch.speclang.document import Document, parse_set
-from ptychopinn_batch.speclang.sources import resolved
+from ptychopinn_batch.speclang.sources import SIMILAR, resolved
 
 LARGEST = 16 * 2**20  # bytes; it may be a file of scans, larger than memory, that was named
 
@@ -88,7 +88,7 @@ def read_text(path: Path) -> str:
 def _similar(path: Path) -> str:
     folder = path.absolute().parent
     names = sorted(one.name for one in folder.glob("*.y*ml")) if folder.is_dir() else []
-    close = difflib.get_close_matches(path.name, names, n=1)
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=SIMILAR)
     return f"Did you mean '{path.parent / close[0]}'?" if close else "Check the path"
 
 

@@ -15,6 +15,7 @@ from ptychopinn_batch.readers.sniff import is_scan_folder
 from ptychopinn_batch.speclang.complaints import Complaint, refuse
 from ptychopinn_batch.speclang.document import Document
 
+SIMILAR = 0.75  # likeness (difflib) of names of files; their endings are alike in any case
 BUILT_IN = (*SHIPPED_NETWORKS, "none")
 """Words for `model.pretrained` that are no folder."""
 
@@ -136,7 +137,7 @@ def _nothing_found(text: str, folders: Sequence[Path]) -> tuple[str, str]:
     kind = "no file matches" if glob.has_magic(text) else "there is no file"
     what = f"{kind} '{text}' (looked in {' and '.join(searched)})"
     names = [name for folder in searched for name in _data_names(Path(folder))]
-    close = difflib.get_close_matches(Path(text).name, names, n=1)
+    close = difflib.get_close_matches(Path(text).name, names, n=1, cutoff=SIMILAR)
     mend = f"Did you mean '{close[0]}'?" if close else "Check the path"
     return what, mend if close or not names else f"There are {', '.join(names[:5])}"
 

@@ -166,6 +166,10 @@ MISTAKES = {
         "infer: {epochs: 3}",
         "fly64.yaml:5 infer.epochs: there is no such key. It belongs to train",
     ),
+    "misspelt key that another section has": (
+        "infer: {step: 3}",
+        "fly64.yaml:5 infer.step: there is no such key. Did you mean 'steps'?",
+    ),
     "key at the top": ("lr: 3", "fly64.yaml:5 lr: there is no such key. It belongs to train"),
     "key like no other": (
         "model: {zzz: 1}",
@@ -563,8 +567,8 @@ def test_a_byte_order_mark_does_no_harm():
             "Remove one",
         ),
         (
-            "scans.0.path=b.npy",
-            "--set scans.0.path=b.npy: there is no file 'b.npy' (looked in {folder}). "
+            "scans.0.path=a.npy",
+            "--set scans.0.path=a.npy: there is no file 'a.npy' (looked in {folder}). "
             "Did you mean 'a.npz'?",
         ),
     ],
