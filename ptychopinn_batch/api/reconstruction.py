@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ptychopinn_batch.objectstore import Complex, Light, Mask, StoredObject
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reconstruction:
     """A reconstructed scan, and how good it is. `network`: id of what made it."""
 
@@ -34,6 +34,14 @@ class Reconstruction:
     metrics: Metrics
     infer: Tiled
     network: str
+
+    def __repr__(self) -> str:
+        figures = self.metrics
+        held_out = "" if figures.R_held_out is None else f", R_held_out={figures.R_held_out:.5f}"
+        found = "none" if figures.R is None else f"{figures.R:.5f}"
+        return (
+            f"<Reconstruction of {self.result.title}: R={found}{held_out}, {figures.verdict}>"
+        )
 
     @property
     def object(self) -> Complex:

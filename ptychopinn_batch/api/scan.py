@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ptychopinn_batch.data.store import ScanInfo, ScanStore
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedScan:
     """A scan ready for use: what a job spec says of it, what a plan knows of it, and its store.
 
@@ -28,6 +28,13 @@ class LoadedScan:
     source: Scan
     facts: ScanFacts
     store: ScanStore
+
+    def __repr__(self) -> str:
+        info, canvas = self.info, self.info.canvas
+        return (
+            f"<LoadedScan {self.name}: {info.frames} frames of {info.n} x {info.n}, "
+            f"{info.photons:.3g} photons each, on {canvas.height} x {canvas.width} pixels>"
+        )
 
     @property
     def name(self) -> str:

@@ -23,13 +23,14 @@ from ptychopinn_batch.data.source import Geometry, patch_middle
 from ptychopinn_batch.exports.result import Counts, Floats, Result
 from ptychopinn_batch.files import whole_file
 from ptychopinn_batch.objectstore import Complex
+from ptychopinn_batch.readers import ptychodus
 
 # Assumed where the scan does not say.
 NOMINAL = Geometry(energy_ev=8000.0, distance_m=0.75, detector_pixel_m=75e-6)
 NOMINAL_NOTE = (
-    f"NOMINAL GEOMETRY: the scan states none; {NOMINAL.energy_ev:g} eV, {NOMINAL.distance_m:g} m "
-    f"and detector pixels of {NOMINAL.detector_pixel_m:g} m are assumed, so lengths in metres are "
-    "nominal too."
+    f"{ptychodus.NOMINAL}: the scan states none; {NOMINAL.energy_ev:g} eV, "
+    f"{NOMINAL.distance_m:g} m and detector pixels of {NOMINAL.detector_pixel_m:g} m are assumed, "
+    "so lengths in metres are nominal too."
 )
 FRAMES_NOTE = "patterns in counts, DC at index N // 2; bad pixels are 0. Lengths in metres."
 BLOCK_BYTES = 2**26  # frames held in memory while they are written

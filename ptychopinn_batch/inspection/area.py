@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 
-def lit_area(xy: Any, radius: float) -> float:
+def lit_area(xy: NDArray[np.float64], radius: float) -> float:
     """Area of the union of discs, in pixels, on a grid of a quarter of their radius."""
     side = max(radius / 4, np.ptp(xy, axis=0).max() / 2000)
     cells = np.unique(np.floor(xy / side).astype(np.int64), axis=0)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.checks import check_probe, lit_diameter, step_between
@@ -19,6 +20,9 @@ from ptychopinn_batch.inspection.record import Inspection
 from ptychopinn_batch.jobspec import GEOMETRY, Scan
 from ptychopinn_batch.readers.cut import CutFrames
 from ptychopinn_batch.readers.opened import OpenScan, open_scan
+from ptychopinn_batch.readers.pairing import Pairs
+from ptychopinn_batch.readers.placed import reference_problem
+from ptychopinn_batch.readers.recording import Drawing
 from ptychopinn_batch.readers.registry import find_reader
 
 LOOKED_AT = 256  # frames whose dose is measured, unless all are asked for
@@ -53,11 +57,11 @@ class _Look:
             dtype=str(recording.pictures.dtype),
             **self._geometry(),
             **measures,
-            object_px=recording.drawing.shape if recording.drawing else None,
+            object_px=None if self.drawing is None else self.drawing.shape,
             missing=tuple(self._missing()),
             problems=tuple(dict.fromkeys((*self._near_field(), *self.mistakes))),
             warnings=tuple(self._doubts()),
-            notes=(*recording.notes, *(self.pairs.notes if self.pairs else ())),
+            notes=tuple(self._notes()),
         )
 
     @cached_property
@@ -73,7 +77,7 @@ class _Look:
             return None
 
     @cached_property
-    def pairs(self) -> Any:
+    def pairs(self) -> Pairs | None:
         return self._attempt(lambda: self.scan.pairs)
 
     @cached_property
@@ -81,7 +85,7 @@ class _Look:
         return self._attempt(lambda: self.scan.geometry)
 
     @cached_property
-    def xy(self) -> Any:
+    def xy(self) -> NDArray[np.float64] | None:
         """Positions (K, 2) in pixels, where there are some and all are numbers."""
         found = self._attempt(lambda: self.scan.positions) if self.pairs else None
         return found if found is not None and len(found) > 1 and np.isfinite(found).all() else None
@@ -95,7 +99,7 @@ class _Look:
         probe = self._attempt(self._checked_probe) if self.n else None
         return None if probe is None else lit_diameter(probe)
 
-    def _checked_probe(self) -> Any:
+    def _checked_probe(self) -> NDArray[np.complexfloating[Any, Any]]:
         check_probe(self.scan.probe, self.scan.n, self.scan.recording.at("probe"))
         return self.scan.probe
 
@@ -113,15 +117,28 @@ class _Look:
         return lit_area(self.xy, self.diameter / 2)
 
     @cached_property
+    def drawing(self) -> Drawing | None:
+        """The object that the positions lie on, where it tells something."""
+        return None if self.object_problem else self._attempt(lambda: self.scan.drawing)
+
+    @cached_property
+    def object_problem(self) -> str | None:
+        """Why there is an object that is not used."""
+        found, xy = self._attempt(lambda: self.scan.drawing), self.xy
+        if found is None or xy is None:
+            return None
+        return self._attempt(lambda: reference_problem(found.read(), xy))
+
+    @cached_property
     def dose(self) -> tuple[int, Dose] | None:
         """Frames that were looked at, and their light."""
         if not (self.n and self.pairs and len(self.pairs.rows)):
             return None
-        return self._attempt(self._measured)
+        rows = self.pairs.rows if self.every_frame else self.pairs.rows[:LOOKED_AT]
+        return self._attempt(lambda: self._measured(rows))
 
-    def _measured(self) -> tuple[int, Dose]:
-        scan, rows = self.scan, self.pairs.rows
-        rows = rows if self.every_frame else rows[:LOOKED_AT]
+    def _measured(self, rows: NDArray[np.int64]) -> tuple[int, Dose]:
+        scan = self.scan
         frames = CutFrames(
             scan.recording.pictures, rows, scan.cut, scan.measurement, scan.bad, scan.origin
         )
@@ -185,11 +202,18 @@ class _Look:
         if self.diameter is None or not self.n:
             return {}
         found: dict[str, Any] = {"oversampling": self.n / self.diameter}
-        if self.lit_pixels:
-            count = len(self.pairs.rows)
+        if self.lit_pixels and self.xy is not None:
+            count = len(self.xy)
             found["coverage"] = count * np.pi / 4 * self.diameter**2 / self.lit_pixels
             found["redundancy"] = count * self.n**2 / (2 * self.lit_pixels)
         return found
+
+    def _notes(self) -> Iterator[str]:
+        yield from self.scan.recording.notes
+        if self.pairs:
+            yield from self.pairs.notes
+        if self.object_problem:
+            yield f"its object is not used as a reference: {self.object_problem}"
 
     def _missing(self) -> Iterator[str]:
         recording = self.scan.recording

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SETTINGS: dict[str, type[BaseModel]] = {"unrolled": UnrolledSettings, "cnn": CnnSettings}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedModel:
     """A network in evaluation mode on the CPU, and what is known of it.
 
@@ -43,6 +43,12 @@ class LoadedModel:
     network: Network
     manifest: Manifest
     losses: tuple[tuple[int, float], ...] = ()
+
+    def __repr__(self) -> str:
+        weights = sum(each.numel() for each in self.network.parameters())
+        return (
+            f"<LoadedModel {self.manifest.name}: {self.manifest.architecture}, {weights:,} weights>"
+        )
 
 
 def save_package(

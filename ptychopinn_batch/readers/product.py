@@ -16,7 +16,7 @@ __all__ = ["Hdf5Product", "NpzProduct", "Product"]
 
 
 class Product(Protocol):
-    """The arrays of a product file, and its numbers; None where it has no such number."""
+    """The arrays of a product file, its numbers and texts; None where it has none of that name."""
 
     @property
     def path(self) -> Path: ...
@@ -26,6 +26,8 @@ class Product(Protocol):
     def shape(self, key: str) -> tuple[int, ...]: ...
 
     def number(self, key: str) -> float | None: ...
+
+    def text(self, key: str) -> str | None: ...
 
     def where(self, key: str) -> str: ...
 
@@ -51,6 +53,9 @@ class Hdf5Product:
         if key.startswith("object_"):
             return self.file.attribute("object", key.removeprefix("object_"))
         return self.file.attribute("/", key)
+
+    def text(self, key: str) -> str | None:
+        return self.file.text("/", key)
 
     def where(self, key: str) -> str:
         return self.file.where(key)
@@ -78,6 +83,9 @@ class NpzProduct:
         if key == "far_field" and key in self.file.keys:
             return float(self.file.read(key).all())
         return self.file.scalar(key)
+
+    def text(self, key: str) -> str | None:
+        return self.file.word(key)
 
     def where(self, key: str) -> str:
         return self.file.where(key)

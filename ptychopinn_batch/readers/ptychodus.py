@@ -11,6 +11,7 @@ under its older name too. Folders of checkpoints have product.000100.h5: the las
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ptychopinn_batch.readers.units import check_optics, square_side
 PRODUCT, DIFFRACTION = "product.h5", "diffraction.h5"
 POSITIONS = ("probe_position_x_m", "probe_position_y_m")
 INDEX = "probe_position_indexes"
+NOMINAL = "NOMINAL GEOMETRY"  # in the comments of products that we wrote without knowing one
 MEASURED_WITH = (  # told to who gets the result
     "exposure_time_s",
     "mass_attenuation_m2_per_kg",
@@ -100,9 +102,7 @@ def recording(format_: str, path: Path, product: Product, frames: Path) -> Recor
         measurement="counts",
         optics=_optics(product, diffraction),
         drawing=drawing,
-        notes=(f"its object has {layers} layers: it is not used as a reference",)
-        if layers > 1
-        else (),
+        notes=tuple(_notes(product, layers)),
         where={
             "frames": diffraction.where("patterns"),
             "probe": product.where("probe"),
@@ -110,6 +110,13 @@ def recording(format_: str, path: Path, product: Product, frames: Path) -> Recor
         },
         measured_with=_measured_with(product),
     )
+
+
+def _notes(product: Product, layers: int) -> Iterator[str]:
+    if layers > 1:
+        yield f"its object has {layers} layers: it is not used as a reference"
+    if NOMINAL in (product.text("comments") or ""):
+        yield "its geometry is nominal, for none was known: lengths in metres mean nothing"
 
 
 def _pair_of(path: Path, options: Scan) -> tuple[Path, Path]:

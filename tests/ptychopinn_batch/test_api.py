@@ -292,6 +292,17 @@ def test_unknown_formats_are_told(result, tmp_path, formats, message):
         pb.export(result, tmp_path / "out", formats)
 
 
+def test_what_there_is_can_be_completed_by_a_shell():
+    assert {"load_scan", "reconstruct", "UserError"} <= set(dir(pb))
+    assert pb.UserError is UserError
+
+
+def test_what_a_verb_gives_is_shown_in_a_line(scan, model, result):
+    for thing, word in ((scan, "frames of"), (model, "weights"), (result, "R=0.")):
+        assert word in repr(thing)
+        assert len(repr(thing)) < 120
+
+
 def test_the_verbs_are_there_before_torch_is():
     code = (
         "import sys, ptychopinn_batch as pb\n"
