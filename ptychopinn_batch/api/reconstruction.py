@@ -39,9 +39,7 @@ class Reconstruction:
         figures = self.metrics
         held_out = "" if figures.R_held_out is None else f", R_held_out={figures.R_held_out:.5f}"
         found = "none" if figures.R is None else f"{figures.R:.5f}"
-        return (
-            f"<Reconstruction of {self.result.title}: R={found}{held_out}, {figures.verdict}>"
-        )
+        return f"<Reconstruction of {self.result.title}: R={found}{held_out}, {figures.verdict}>"
 
     @property
     def object(self) -> Complex:

@@ -9,9 +9,12 @@ import numpy as np
 from ptychopinn_batch.verdict.limits import OVERLAP, PHOTONS
 
 NEAR = 1.0  # Fresnel number
+SOFT = 50.0  # eV: no X-rays have less
 
 
-def near_field(fresnel: float | None, *, said_far: bool) -> Iterator[str]:
+def near_field(
+    fresnel: float | None, *, said_far: bool, energy_ev: float | None = None
+) -> Iterator[str]:
     """Why a scan is no far-field scan, by its file or by its Fresnel number."""
     if not said_far:
         yield "This is a near-field scan: the file says so. Only far-field scans are understood"
@@ -19,6 +22,7 @@ def near_field(fresnel: float | None, *, said_far: bool) -> Iterator[str]:
         yield (
             f"This is a near-field scan: its Fresnel number is {fresnel:.3g} (1 and more: a "
             "frame is no diffraction pattern). Only far-field scans are understood"
+            + (f". Is its energy, {energy_ev:g} eV, in keV?" if (energy_ev or SOFT) < SOFT else "")
         )
 
 

@@ -224,7 +224,9 @@ class _Look:
         yield from (key for key in GEOMETRY if self.scan.measured[key] is None)
 
     def _near_field(self) -> Iterator[str]:
-        return near_field(self.fresnel, said_far=self.scan.recording.optics.far_field)
+        far_field, given = self.scan.recording.optics.far_field, self.geometry
+        energy = given.energy_ev if given else None
+        return near_field(self.fresnel, said_far=far_field, energy_ev=energy)
 
     def _doubts(self) -> Iterator[str]:
         photons = self.dose[1].photons if self.dose else None

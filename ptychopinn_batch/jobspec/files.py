@@ -8,7 +8,8 @@ from ptychopinn_batch.jobspec.base import Section
 
 
 class Datasets(Section):
-    """Names of datasets in an HDF5 file of a layout not known here, such as /entry/data/data."""
+    """Names in a file of a layout not known here: HDF5 datasets, such as /entry/data/data, or the
+    arrays of an NPZ file."""
 
     frames: str | None = Field(
         None,

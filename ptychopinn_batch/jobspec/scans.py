@@ -45,7 +45,7 @@ class Scan(Section):
         "the file",
     )
     files: Files | None = Field(None, description="other files that belong to the scan")
-    datasets: Datasets | None = Field(None, description="names in an HDF5 file")
+    datasets: Datasets | None = Field(None, description="names in an HDF5 or NPZ file")
     measurement: Literal["auto", "counts", "amplitude"] = Field(
         "auto", description="what the numbers in the frames are; auto: found from the file"
     )

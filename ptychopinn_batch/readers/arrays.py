@@ -45,6 +45,15 @@ def indexes(values: NDArray[Any], where: str) -> NDArray[np.int64]:
     return values.ravel().astype(np.int64)
 
 
+def pairs(values: NDArray[Any], where: str) -> NDArray[np.float64]:
+    """Positions (K, 2) float64 of an array (K, 2 or more) of numbers."""
+    check_numbers(values.dtype, "positions", where)
+    if values.ndim != 2 or values.shape[1] < 2:
+        what = f"positions are an array of shape {values.shape}"
+        raise UserError(what, where=where, mend="Give frames x 2, or name x and y")
+    return values[:, :2].astype(np.float64)
+
+
 def paired(x: NDArray[np.float64], y: NDArray[np.float64], where: str) -> NDArray[np.float64]:
     """Positions (P, 2) of x and y, which must be as many."""
     if len(x) != len(y):

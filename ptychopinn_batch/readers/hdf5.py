@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Datasets, Files, Scan
-from ptychopinn_batch.readers.arrays import indexes, modes_of, single_object, vector
+from ptychopinn_batch.readers.arrays import indexes, modes_of, paired, pairs, single_object, vector
 from ptychopinn_batch.readers.hdf5file import Hdf5File
 from ptychopinn_batch.readers.hdf5frames import Hdf5Pictures, find_frames
 from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track, Unit
 from ptychopinn_batch.readers.sniff import is_hdf5
-from ptychopinn_batch.readers.units import PIXELS, check_optics, length_factor
+from ptychopinn_batch.readers.units import check_optics, position_unit
 
 MOST_NAMED = 6
 
@@ -75,13 +75,10 @@ def find_track(file: Hdf5File, options: Scan, pictures: Hdf5Pictures | None = No
     """
     names = options.datasets or Datasets()
     if names.positions:
-        key, found = names.positions, file.read(names.positions)
-        if found.ndim != 2 or found.shape[1] < 2:
-            what = f"positions are an array of shape {found.shape}"
-            raise UserError(what, where=file.where(key), mend="Give frames x 2, or name x and y")
-        xs = [vector(found[:, axis], "positions", file.where(key)) for axis in (0, 1)]
+        key, where = names.positions, file.where(names.positions)
+        xy = pairs(file.read(key), where)
         unit, factor = _unit(file, key, options)
-        return Track(np.stack(xs, 1) * factor, unit, file.where(key))
+        return Track(xy * factor, unit, where)
     if names.x is None and names.y is None:
         return None
     if names.x is None or names.y is None:
@@ -105,10 +102,7 @@ def _from_axes(
     grid = pictures.grid if pictures else None
     if grid and (len(y), len(x)) == grid and len(x) * len(y) == pictures_count(pictures):
         y, x = (one.ravel() for one in np.meshgrid(y, x, indexing="ij"))
-    if len(x) != len(y):
-        what = f"{len(x)} x but {len(y)} y coordinates"
-        raise UserError(what, where=where, mend="Give a pair for every frame")
-    return Track(np.stack([x, y], 1), units[0][0], where)
+    return Track(paired(x, y, where), units[0][0], where)
 
 
 def pictures_count(pictures: Hdf5Pictures | None) -> int:
@@ -126,18 +120,7 @@ def _axis(file: Hdf5File, key: str) -> NDArray[np.float64]:
 def _unit(file: Hdf5File, key: str, options: Scan) -> tuple[Unit, float]:
     """Pixels or metres, and what to multiply by. What the spec says counts."""
     word = file.unit(key) if options.position_unit == "auto" else options.position_unit
-    if word is None:
-        what = "these positions have no unit"
-        mend = "Write position_unit: px, m, mm, um or nm"
-        raise UserError(what, where=file.where(key), mend=mend)
-    if word.strip().casefold() in PIXELS:
-        return "px", 1.0
-    factor = length_factor(word)
-    if factor is None:
-        what = f"their unit is {word!r}, which is not known here"
-        mend = "Write position_unit: px, m, mm, um or nm"
-        raise UserError(what, where=file.where(key), mend=mend)
-    return "m", factor
+    return position_unit(word, file.where(key))
 
 
 def _names(options: Scan) -> Datasets:

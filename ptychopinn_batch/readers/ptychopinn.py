@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from hpc.errors import UserError
 from ptychopinn_batch.data.source import Measurement, patch_middle
 from ptychopinn_batch.jobspec import Files, Scan
-from ptychopinn_batch.readers.arrays import modes_of, single_object
+from ptychopinn_batch.readers.arrays import modes_of, paired, pairs, single_object, vector
 from ptychopinn_batch.readers.limits import check_numbers
 from ptychopinn_batch.readers.npzfile import NpzFile
 from ptychopinn_batch.readers.npzframes import NpzPictures, find_layout
-from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track
+from ptychopinn_batch.readers.recording import Drawing, Optics, Recording, Track, Unit
 from ptychopinn_batch.readers.sniff import npz_keys
-from ptychopinn_batch.readers.units import check_optics
+from ptychopinn_batch.readers.units import check_optics, position_unit
 
 FRAME_KEYS = ("diff3d", "diffraction")
 PROBE, OBJECT, INDEX, BAD = "probeGuess", "objectGuess", "scan_index", "bad_pixels"
@@ -39,16 +39,21 @@ MEASUREMENT = "measurement"
 ENERGY, DISTANCE, PIXEL = "photon_energy_eV", "detector_distance_m", "detector_pixel_size_m"
 ZERO = ("zero_x_m", "zero_y_m")
 
-_OR = {PROBE: ", or write files.probe", "xcoords": ", or write files.positions"}
+FRAMES = " or ".join(FRAME_KEYS)
+_OR = {
+    FRAMES: ", or name them in datasets.frames",
+    PROBE: ", or write datasets.probe or files.probe",
+    "xcoords": ", or write datasets.positions, datasets.x and y, or files.positions",
+}
 
 
 @dataclass(frozen=True)
 class PtychoPinnReader:
-    """`format: ptychopinn`."""
+    """`format: ptychopinn`. Arrays of other names are those that `datasets` names."""
 
     name: str = "ptychopinn"
-    title: str = "PtychoPINN NPZ, or training data of Ptychodus as NPZ"
-    revision: int = 1
+    title: str = "PtychoPINN NPZ, training data of Ptychodus as NPZ, or any NPZ with `datasets`"
+    revision: int = 2  # 2: datasets and position_unit count
 
     def recognises(self, path: Path) -> bool:
         keys = npz_keys(path)
@@ -84,39 +89,55 @@ class _NpzScan:
             zero_m=self._zero(),
             where={
                 "frames": self.file.where(self.key),
-                "probe": self.file.where(PROBE),
-                "mask": self.file.where(BAD),
+                "probe": self.file.where(self._named("probe", PROBE)),
+                "mask": self.file.where(self._named("mask", BAD)),
             },
         )
 
     @cached_property
     def key(self) -> str:
         """Name of the frames array."""
-        for key in FRAME_KEYS:
+        for key in (self._named("frames", FRAME_KEYS[0]), FRAME_KEYS[1]):
             if key in self.file.keys:
                 return key
-        raise self._missing(" or ".join(FRAME_KEYS))
+        raise self._missing(self._named("frames", FRAMES))
+
+    def _named(self, part: str, usual: str) -> str:
+        """The name of an array: as the spec gives it, else that of PtychoPINN."""
+        return getattr(self.options.datasets, part, None) or usual
 
     @property
-    def position_keys(self) -> tuple[str, str]:
+    def position_keys(self) -> tuple[str, ...]:
+        """Of one array of both, or of x and y."""
         suffix = "_start" if self.options.positions == "start" else ""
-        return f"xcoords{suffix}", f"ycoords{suffix}"
+        both = self._named("positions", "")
+        x, y = self._named("x", f"xcoords{suffix}"), self._named("y", f"ycoords{suffix}")
+        return (both,) if both else (x, y)
 
     @cached_property
     def recorded(self) -> NDArray[np.float64]:
         """Positions (K, 2) of the file, as (x, y)."""
-        x, y = (self._vector(key) for key in self.position_keys)
-        if len(x) != len(y):
-            what = f"{len(x)} x but {len(y)} y coordinates"
-            raise UserError(what, where=self._positions_at, mend="Give a pair for every frame")
-        return np.stack([x, y], 1)
+        if len(self.position_keys) == 1:
+            return pairs(self._required(self.position_keys[0]), self._positions_at)
+        x, y = (
+            vector(self._required(key), "positions", self.file.where(key))
+            for key in self.position_keys
+        )
+        return paired(x, y, self._positions_at)
 
     def _track(self) -> Track | None:
         """Under pixel N // 2 of a patch; Ptychodus' own lie under its middle."""
         if self.elsewhere.positions:
             return None
         shift = patch_middle(self.pictures.shape[-1]) if self.is_of_ptychodus else 0.0
-        return Track(self.recorded + shift, "px", self._positions_at)
+        unit, factor = self._unit
+        return Track(self.recorded * factor + shift, unit, self._positions_at)
+
+    @property
+    def _unit(self) -> tuple[Unit, float]:
+        """Pixels, unless the spec says otherwise."""
+        word = self.options.position_unit
+        return position_unit("px" if word == "auto" else word, self._positions_at)
 
     @property
     def elsewhere(self) -> Files:
@@ -153,7 +174,9 @@ class _NpzScan:
     @cached_property
     def probe(self) -> NDArray[Any] | None:
         """Modes (M, N, N), not checked yet."""
-        return None if self.elsewhere.probe else modes_of(self._required(PROBE))
+        if self.elsewhere.probe:
+            return None
+        return modes_of(self._required(self._named("probe", PROBE)))
 
     def _measurement(self) -> Measurement | None:
         word = self.file.word(MEASUREMENT)
@@ -162,7 +185,8 @@ class _NpzScan:
         return "amplitude" if word == "amplitude" else None
 
     def _optics(self) -> Optics:
-        energy, distance, pixel = (self.file.scalar(key) for key in (ENERGY, DISTANCE, PIXEL))
+        usual = {"energy": ENERGY, "distance": DISTANCE, "detector_pixel": PIXEL}
+        energy, distance, pixel = (self.file.scalar(self._named(*item)) for item in usual.items())
         return check_optics(Optics(energy, distance, pixel), str(self.file.path))
 
     def _zero(self) -> tuple[float, float] | None:
@@ -174,37 +198,29 @@ class _NpzScan:
         return self.file.where(", ".join(self.position_keys))
 
     def _index(self) -> NDArray[np.int64] | None:
-        if INDEX not in self.file.keys:
+        key = self._named("index", INDEX)
+        if key not in self.file.keys:
             return None
-        index, count = self.file.read(INDEX).ravel(), self.pictures.shape[0]
+        index, count = self.file.read(key).ravel(), self.pictures.shape[0]
         if len(index) != count or index.dtype.kind not in "iu":
             what = f"{len(index)} numbers of type {index.dtype} for {count} frames"
-            raise UserError(what, where=self.file.where(INDEX), mend="Give an integer per frame")
+            raise UserError(what, where=self.file.where(key), mend="Give an integer per frame")
         return index.astype(np.int64)
 
     def _bad_pixels(self) -> NDArray[np.bool_] | None:
-        if BAD not in self.file.keys:
-            return None
-        return np.asarray(self.file.read(BAD) != 0)
+        key = self._named("mask", BAD)
+        return np.asarray(self.file.read(key) != 0) if key in self.file.keys else None
 
     def _drawing(self) -> Drawing | None:
         """The object, if there is one: PtychoPINN writes a missing one as a pickled None."""
-        if OBJECT not in self.file.keys:
+        key = self._named("object", OBJECT)
+        if key not in self.file.keys or self._unit[0] != "px":
             return None
-        header = self.file.header(OBJECT)
+        header = self.file.header(key)
         if header.dtype.hasobject or len(header.shape) not in (2, 3):
             return None
         shape = header.shape[-2], header.shape[-1]
-        return Drawing(
-            shape, lambda: single_object(self.file.read(OBJECT)), self.file.where(OBJECT)
-        )
-
-    def _vector(self, key: str) -> NDArray[np.float64]:
-        values = self._required(key)
-        if values.squeeze().ndim > 1 or values.dtype.kind not in "iuf":
-            what = f"coordinates are {values.dtype} of shape {values.shape}"
-            raise UserError(what, where=self.file.where(key), mend="Give one number per frame")
-        return values.ravel().astype(np.float64)
+        return Drawing(shape, lambda: single_object(self.file.read(key)), self.file.where(key))
 
     def _required(self, key: str) -> NDArray[Any]:
         if key not in self.file.keys:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Scan
 from ptychopinn_batch.readers.recording import Track, Unit
-from ptychopinn_batch.readers.units import PIXELS, length_factor
+from ptychopinn_batch.readers.units import position_unit
 
 LARGEST = 2**30  # bytes of a table
 COLUMN = re.compile(r"^(x|y)_?(?:pos(?:ition)?|coords?)?\s*[_\[(]?\s*([a-zµμå]*)\s*[\])]?$")
@@ -165,24 +165,11 @@ def _named(table: Table, names: tuple[str, ...]) -> int | None:
 
 
 def _unit(table: Table, columns: _Columns, options: Scan) -> tuple[Unit, float]:
-    word = options.position_unit
-    if word == "auto":
-        if columns.units[0] != columns.units[1]:
-            what = f"x is in {columns.units[0] or 'no unit'}, y in {columns.units[1] or 'none'}"
-            raise UserError(what, where=str(table.path), mend="Write position_unit")
-        if not columns.units[0]:
-            what = "these positions have no unit"
-            mend = "Write position_unit: px, m, mm, um or nm"
-            raise UserError(what, where=str(table.path), mend=mend)
-        word = columns.units[0]  # type: ignore[assignment]
-    if word in PIXELS:
-        return "px", 1.0
-    factor = length_factor(word)
-    if factor is None:
-        what = f"their unit is {word!r}, which is not known here"
-        mend = "Write position_unit: px, m, mm, um or nm"
-        raise UserError(what, where=str(table.path), mend=mend)
-    return "m", factor
+    x, y = columns.units if options.position_unit == "auto" else (options.position_unit,) * 2
+    if x != y:
+        what = f"x is in {x or 'no unit'}, y in {y or 'none'}"
+        raise UserError(what, where=str(table.path), mend="Write position_unit")
+    return position_unit(x, str(table.path))
 
 
 def _index(table: Table, columns: _Columns, frames: tuple[str, ...]) -> NDArray[np.int64] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hpc.errors import UserError
-from ptychopinn_batch.readers.recording import Optics
+from ptychopinn_batch.readers.recording import Optics, Unit
 
 EV = 1.602176634e-19  # joule (SI, exact)
 
@@ -32,7 +32,21 @@ PLAUSIBLE = {
     "distance_m": (1e-4, 1e3, "m"),
     "detector_pixel_m": (1e-7, 1e-2, "m"),
 }
+WRITE_UNIT = "Write position_unit: px, m, mm, um or nm"
 SQUARE = 1e-3  # relative difference of pixel sides that is still a square
+
+
+def position_unit(word: str | None, where: str) -> tuple[Unit, float]:
+    """Pixels or metres, and what to multiply positions by; UserError where nobody says so."""
+    if not word:
+        raise UserError("these positions have no unit", where=where, mend=WRITE_UNIT)
+    if word.strip().casefold() in PIXELS:
+        return "px", 1.0
+    factor = length_factor(word)
+    if factor is None:
+        what = f"their unit is {word!r}, which is not known here"
+        raise UserError(what, where=where, mend=WRITE_UNIT)
+    return "m", factor
 
 
 def length_factor(unit: str) -> float | None:

@@ -86,3 +86,22 @@ def test_one_scan_is_looked_at_at_a_time(here, refuses):
     for name in ("a.npz", "b.npz"):
         (here / name).write_bytes(b"")
     assert refuses("inspect", "*.npz") == "Error: *.npz: 2 files match. Give the name of one\n"
+
+
+def test_an_energy_that_looks_like_kev_is_asked_about(scan, prints):
+    optics = ("energy_ev=8.8", "distance_m=0.05", "detector_pixel_m=5e-6")
+    near = prints("inspect", "a.npz", *(word for text in optics for word in ("--set", text)))
+    assert "near-field" in near
+    assert "Is its energy, 8.8 eV, in keV?" in near
+
+
+def test_an_object_that_tells_nothing_is_no_reference(scan, prints):
+    changed(scan, objectGuess=np.ones((400, 400), np.complex64))
+    figures = found(prints)
+    assert figures["object_px"] is None
+    assert figures["notes"] == ["its object is not used as a reference: it is the same everywhere"]
+
+
+def test_a_nominal_geometry_is_called_so(scan, prints, call):
+    call("convert", "a.npz", "folder")
+    assert "its geometry is nominal" in prints("inspect", "folder")

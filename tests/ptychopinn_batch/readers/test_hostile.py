@@ -103,7 +103,7 @@ case(
 case("npz", "text for frames", "not real numbers")(
     lambda p: npz(p, diff3d=np.full((20, 16, 16), "one"))
 )
-case("npz", "complex positions", "coordinates are complex128")(
+case("npz", "complex positions", "positions are complex128")(
     lambda p: npz(p, xcoords=np.ones(20) * 1j)
 )
 case("npz", "more x than y", "21 x but 20 y")(lambda p: npz(p, xcoords=np.arange(21.0)))

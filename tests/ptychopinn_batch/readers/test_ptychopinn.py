@@ -8,7 +8,7 @@ import pytest
 
 from hpc.errors import UserError
 from ptychopinn_batch.data.source import Geometry
-from ptychopinn_batch.jobspec import Files, Scan
+from ptychopinn_batch.jobspec import Datasets, Files, Scan
 from ptychopinn_batch.readers.npzfile import NpzFile
 
 from ..contract import FRAMES, N, contract
@@ -41,7 +41,36 @@ class TestReads:
         found = read(bare, files=files, axis_order=order)
         np.testing.assert_array_equal(frames_of(found), whole["diff3d"])
         np.testing.assert_allclose(found.positions[:, 0], whole["xcoords"])
-        assert "or write files.probe" in refusal(save(probeGuess=None))
+        assert "or write datasets.probe or files.probe" in refusal(save(probeGuess=None))
+
+    @pytest.mark.parametrize("unit", ["auto", "um"])
+    def test_arrays_of_other_names_that_the_spec_gives(self, unit, tmp_path):
+        """One array of positions, or x and y; in pixels, or in another unit."""
+        whole = contract()
+        xy = np.stack([whole["xcoords"], whole["ycoords"]], 1)
+        names = {"frames": "intensity", "probe": "guess", "mask": "bad", "index": "number"}
+        bad = np.zeros((N, N), bool)
+        bad[3, 4] = True
+        held = {"intensity": whole["diff3d"], "guess": whole["probeGuess"], "bad": bad}
+        held["number"] = np.arange(FRAMES)[::-1]
+        if unit == "auto":
+            held |= {"col": xy[:, 0], "row": xy[:, 1]}
+            names |= {"x": "col", "y": "row"}
+            optics = {}
+        else:
+            optics = {"energy_ev": 8e3, "distance_m": 1.0, "detector_pixel_m": 75e-6}
+            held["pos"] = 1e6 * Geometry(**optics).pixel_size(N) * np.hstack([xy, 0 * xy])
+            names["positions"] = "pos"
+        np.savez(tmp_path / "own.npz", **held)
+        found = read(tmp_path / "own.npz", datasets=Datasets(**names), position_unit=unit, **optics)
+        np.testing.assert_array_equal(frames_of(found), whole["diff3d"])
+        np.testing.assert_allclose(found.positions - found.positions[0], xy - xy[0], atol=1e-9)
+        np.testing.assert_array_equal(found.scan_index, held["number"])
+        np.testing.assert_array_equal(found.bad_pixels, bad)
+
+    def test_an_array_that_the_spec_names_and_the_file_has_not(self, save):
+        message = refusal(save(), datasets=Datasets(frames="data", x="xx"))
+        assert "there is no data in this file, which holds diff3d" in message
 
     def test_the_shipped_measured_scan(self):
         raw = read(STAR)
