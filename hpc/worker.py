@@ -126,7 +126,9 @@ def run_task(
             end = Ended(attempt=start.attempt, outcome="killed", cause="cancelled before it began")
         else:
             end = _attempt(TaskContext(run, task, start.attempt, stop=stop), fault_of)
-        print(f"=== {end.outcome} after {end.at - start.at:.1f} s", flush=True)
+        was_cancelled = end.outcome != "done" and fold(read_entries(ledger)).cancel
+        word = "cancelled" if was_cancelled else end.outcome
+        print(f"=== {word} after {end.at - start.at:.1f} s", flush=True)
         append(ledger, end.model_copy(update={"peak_mb": peak_mb()}))
     return {"done": Exit.DONE, "requeued": Exit.REQUEUED}.get(end.outcome, Exit.FAILED)
 

@@ -24,9 +24,10 @@ from ptychopinn_batch import __version__
 from ptychopinn_batch.checkup.finding import Check, Finding, bad, good, warning
 from ptychopinn_batch.checkup.here import clock
 
-__all__ = ["checks_of_container", "checks_of_slurm", "node_checks"]
+__all__ = ["checks_of_container", "checks_of_slurm", "node_checks", "slurm_unasked"]
 
 SIGNALS_ALL = "proctrack/linuxproc"  # all other kinds spare what a task has started by itself
+MOST_TOLD = 160  # characters of what a command said
 PATIENCE = 300  # seconds for a job of some seconds, waiting included
 
 # Told by the shell of the node, outside of any container.
@@ -56,6 +57,15 @@ def checks_of_slurm(profile: Profile) -> list[Check]:
         ("MaxArraySize", lambda: _array_size(profile)),
         *([("signals", lambda: _signals(profile.container))] if profile.container else []),
     ]
+
+
+def slurm_unasked() -> Finding:
+    """Whether the SLURM of this machine answers, where nobody has said that runs go to it."""
+    try:
+        return _controller()
+    except UserError as error:
+        what = f"its commands are here, but it does not answer: {error.what.splitlines()[0]}"
+        return warning("slurm", what[:MOST_TOLD], "Nothing to do, unless runs are to go to it")
 
 
 def _controller() -> Finding:

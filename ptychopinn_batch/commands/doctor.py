@@ -10,7 +10,12 @@ import click
 from hpc.errors import UserError
 from hpc.slurm.client import Slurm
 from hpc.slurm.profile import Profile
-from ptychopinn_batch.checkup.cluster import checks_of_container, checks_of_slurm, node_checks
+from ptychopinn_batch.checkup.cluster import (
+    checks_of_container,
+    checks_of_slurm,
+    node_checks,
+    slurm_unasked,
+)
 from ptychopinn_batch.checkup.finding import Finding, bad, carried_out
 from ptychopinn_batch.checkup.here import checks_here
 from ptychopinn_batch.cli import Exit
@@ -49,13 +54,15 @@ def _findings(runs: Path, name: str | None, job: bool) -> Iterator[Finding]:
     except UserError as error:
         yield bad("profile", str(error), "")
         return
-    slurm = found.executor == "slurm" and (name is not None or Slurm.is_here())
+    slurm = found.executor == "slurm" and name is not None
     if slurm:
         yield from carried_out(checks_of_slurm(found))
+    elif name is None and Slurm.is_here():
+        yield slurm_unasked()
     if found.container is not None:
         where = f"{file} container"
         yield from carried_out(checks_of_container(found.container, runs, where))
-    if slurm and name is not None and job:
+    if slurm and job:
         try:
             yield from node_checks(found, runs)
         except UserError as error:

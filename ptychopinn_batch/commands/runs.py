@@ -22,8 +22,9 @@ __all__ = ["RunLine", "list_runs", "runs"]
 HEAD = ("run", "changed", "state", "done", "failed", "left", "tasks", "worked on by")
 
 
-State = Literal["done", "failed", "running", "queued", "idle", "damaged"]
-"""failed: over, and not all of it is done; queued: in a cluster; idle: until the next submit."""
+State = Literal["done", "failed", "cancelled", "running", "queued", "idle", "damaged"]
+"""failed: over, and not all of it is done; cancelled: the same, by will alone; queued: in a
+cluster; idle: until the next submit."""
 
 
 class RunLine(Record):
@@ -123,10 +124,19 @@ def _line(run: RunPaths, found: RunStatus) -> RunLine:
 
 def _state(run: RunPaths, found: RunStatus) -> State:
     if found.is_over:
-        return "done" if found.is_done else "failed"
+        return _end(found)
     if found.stands_still or is_forsaken(run, found):
         return "idle"
     return "running" if found.submitter or found.counts.get("running") else "queued"
+
+
+def _end(found: RunStatus) -> State:
+    """Of a run that is over; what is blocked waited for what was cancelled, or failed."""
+    if found.is_done:
+        return "done"
+    failed = any(row.has_failed and row.status != "cancelled" for row in found.rows)
+    cancelled = any(row.status == "cancelled" for row in found.rows)
+    return "cancelled" if cancelled and not failed else "failed"
 
 
 def _cells(line: RunLine) -> tuple[str, ...]:

@@ -45,6 +45,15 @@ def test_on_a_machine_without_slurm_the_machine_alone_is_checked(alone):
     assert list(alone.glob(".doctor*")) == []
 
 
+def test_a_slurm_that_does_not_answer_is_no_fault_of_a_machine_that_nobody_asked_to_use_it(alone):
+    for name in ("sbatch", "squeue", "scontrol", "sacct"):
+        tool(alone, name, "echo 'no controller' >&2; exit 1")
+    code, said = doctor("--runs", "runs")
+    assert code == 0
+    assert said.count("slurm: its commands are here, but it does not answer") == 1
+    assert "MaxArraySize" not in said
+
+
 def test_what_makes_a_cpu_fast_is_told(monkeypatch):
     assert here.loops() == good("loops of a CPU", "compiled, transforms by FFTW")
     monkeypatch.setattr("ptychopinn_batch.networks.transforms.fftw", lambda: None)

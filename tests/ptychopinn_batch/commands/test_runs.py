@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpc.lease import Lease
-from hpc.ledger import Queued, append
+from hpc.ledger import CancelAsked, Queued, append
 from hpc.slurm.batches import Accepted, Batch, Batches
 
 
@@ -38,6 +38,16 @@ def test_the_state_of_a_run_is_one_word(on_disk, prints, outcome, state):
     run.start("train-a")
     if outcome:
         run.end("train-a", outcome)
+    assert re.search(rf"^demo .* {state} ", prints("runs"), re.M)
+
+
+@pytest.mark.parametrize(("other", "state"), [("done", "cancelled"), ("failed", "failed")])
+def test_a_run_is_cancelled_where_nothing_failed_by_itself(on_disk, prints, other, state):
+    run = on_disk("demo", "train-a", "train-b")
+    run.finish("train-a", other)
+    run.start("train-b")
+    append(run.paths.ledger("train-b"), CancelAsked(by="me"))
+    run.end("train-b", "requeued")
     assert re.search(rf"^demo .* {state} ", prints("runs"), re.M)
 
 
