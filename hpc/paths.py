@@ -9,7 +9,7 @@ from pathlib import Path
 from hpc.errors import UserError
 from hpc.task import parse_name
 
-__all__ = ["RunPaths"]
+__all__ = ["RunPaths", "expanded"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class RunPaths:
 
     def __post_init__(self) -> None:
         # Absolute, because workers and jobs start in folders of their own.
-        object.__setattr__(self, "root", _expanded(self.root).absolute())
+        object.__setattr__(self, "root", expanded(self.root).absolute())
         if not str(self.root).isprintable():  # a line break would end a line of a job's script
             what = "the name of this folder has line breaks or other control characters"
             raise UserError(what, where=repr(str(self.root)), mend="Choose another --runs folder")
@@ -169,7 +169,7 @@ class RunPaths:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def _expanded(path: Path) -> Path:
+def expanded(path: str | Path) -> Path:
     """A path without `~`; UserError where nobody's home is meant, or it is not known."""
     try:
         return Path(path).expanduser()

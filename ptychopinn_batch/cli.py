@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import click
@@ -106,10 +107,20 @@ class Commands(click.Group):
     ) -> Any:
         """Run a command and end the process with its exit code, whatever `standalone_mode`."""
         try:
+            _check_folder()
             code = super().main(args, prog_name or PROGRAM, complete_var, False, **extra)
         except BaseException as error:
             code = report(error)
         sys.exit(code or Exit.OK)
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        from hpc.errors import UserError
+
+        raise UserError("the folder you are in is gone", mend="Change to another") from None
 
 
 def report(error: BaseException) -> int:
@@ -172,6 +183,8 @@ def main() -> None:
     gc.set_threshold(*COLLECT)
     # Or it looks for plugins in every package that is installed, which a shared disk makes slow.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign shows another
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         cli.main()
     finally:

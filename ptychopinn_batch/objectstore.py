@@ -234,7 +234,7 @@ def _write_empty(folder: Path, header: ArrayHeader) -> None:
 def _read_header(folder: Path) -> ArrayHeader:
     try:
         attributes = zarr.open_group(folder, mode="r").attrs.asdict()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         what = "there is no object array"
         raise StateError(what, where=str(folder), mend=AGAIN) from error
     own = {name: value for name, value in attributes.items() if name != OME}

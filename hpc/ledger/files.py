@@ -38,6 +38,9 @@ def read_entries(path: os.PathLike[str]) -> list[Entry]:
         lines = whole_lines(path)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        what = f"this ledger cannot be read ({error.strerror})"
+        raise StateError(what, where=os.fspath(path)) from None
     try:
         return _entries.validate_json(b"[" + b",".join(lines) + b"]")
     except ValidationError:

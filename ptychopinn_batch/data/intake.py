@@ -14,6 +14,7 @@ from ptychopinn_batch.data.source import Frames, Measurement
 
 # Types that no count fills: detectors such as EIGER mark their dead pixels by the largest number.
 DEAD = (np.dtype(np.uint32), np.dtype(np.uint64))
+FAINTEST = 1e-30  # counts in the brightest pixel: their squares are zero in float32
 LARGEST = 10**15  # in a pixel, more than any detector counts
 
 
@@ -63,6 +64,10 @@ class Intake:
         if len(dark):
             what = f"{len(dark)} of {self._done} frames hold nothing but zeros: {listed(dark)}"
             raise UserError(what, where=self._origin, mend="Remove them and their positions")
+        if self._largest < FAINTEST:
+            what = f"the brightest pixel of all frames is {self._largest:.3g} counts"
+            mend = "Scale the frames: such numbers are lost in single precision"
+            raise UserError(what, where=self._origin, mend=mend)
         return Dose(float(self._counts.mean()), self._largest**0.5)
 
     def _wrong_number(self, found: int) -> UserError:

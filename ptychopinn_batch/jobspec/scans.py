@@ -69,7 +69,7 @@ class Scan(Section):
     )
     select: str | None = Field(
         None,
-        pattern=r"^\d*:\d*(:\d+)?$",
+        pattern=r"^\d{0,12}:\d{0,12}(:\d{1,12})?$",
         description="which frames of the file to use, START:STOP:STEP counted from 0",
     )
     frames: int | None = Field(None, ge=2, description="use only the first so many of these frames")
@@ -83,12 +83,12 @@ class Scan(Section):
         "middle [pixels]",
     )
     bin: int = Field(1, ge=1, le=64, description="detector pixels a side that are added up")
-    energy_ev: float | None = Field(None, gt=0, le=1e9, description="photon energy [eV]")
+    energy_ev: float | None = Field(None, ge=1e-3, le=1e9, description="photon energy [eV]")
     distance_m: float | None = Field(
-        None, gt=0, le=1e3, description="distance from sample to detector [m]"
+        None, ge=1e-6, le=1e3, description="distance from sample to detector [m]"
     )
     detector_pixel_m: float | None = Field(
-        None, gt=0, le=1, description="pitch of the detector's pixels, before binning [m]"
+        None, ge=1e-9, le=1, description="pitch of the detector's pixels, before binning [m]"
     )
 
     @model_validator(mode="after")

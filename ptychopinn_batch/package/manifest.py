@@ -130,7 +130,7 @@ def _document(path: Path) -> Document:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise StateError("this file is missing", where=str(path), mend=RENEW) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = f"this file is not a valid Manifest ({error})"
         raise StateError(what, where=str(path), mend=RENEW) from None
     if not isinstance(document, dict):

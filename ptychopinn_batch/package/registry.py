@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hpc.errors import UserError
 from hpc.fsio import publish_folder
-from hpc.paths import RunPaths
+from hpc.paths import RunPaths, expanded
 from ptychopinn_batch.files import beside, discard
 from ptychopinn_batch.jobspec.model import SHIPPED_NETWORKS
 from ptychopinn_batch.package.folder import LoadedModel, fill, load_package, read_manifest
@@ -97,7 +97,7 @@ def resolve_pretrained(name: str, base_folder: Path, registry: Registry | None =
     if registry is not None and name.startswith(ADDRESS):
         return registry.find(name.removeprefix(ADDRESS))
     is_shipped = name in SHIPPED_NETWORKS
-    folder = SHIPPED / name if is_shipped else base_folder / Path(name).expanduser()
+    folder = SHIPPED / name if is_shipped else base_folder / expanded(name)
     if not (folder / MANIFEST).is_file():
         what = f"there is no model package at {folder}"
         shipped = ", ".join(SHIPPED_NETWORKS)

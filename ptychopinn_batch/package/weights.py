@@ -92,10 +92,14 @@ def _misfits(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> I
         found, wanted = (_kind(values[name]) for values in (weights, expected))
         if found != wanted:
             yield f"has {name} as {found}, expected {wanted}"
+        elif not weights[name].isfinite().all():
+            yield f"has {name} with numbers that are NaN or infinite"
 
 
 def _kind(tensor: Tensor) -> str:
-    return f"{tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
+    dtype, layout = (str(what).removeprefix("torch.") for what in (tensor.dtype, tensor.layout))
+    more = "" if layout == "strided" else f" ({layout})"
+    return f"{tuple(tensor.shape)} of {dtype}{more}{' without values' if tensor.is_meta else ''}"
 
 
 def _safetensors() -> ModuleType:

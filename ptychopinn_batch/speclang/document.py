@@ -7,6 +7,7 @@ out to be wrong is then blamed on the override that wrote it.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -168,7 +169,7 @@ def key_path(key: str, origin: str) -> KeyPath:
     if parts[0] == "sweep" and len(parts) > 1:
         forms = 2 if parts[1] in ("product", "zip", "list") and len(parts) > 2 else 1
         parts = [*parts[:forms], ".".join(parts[forms:])]
-    return tuple(int(part) if part.isdecimal() else part for part in parts)
+    return tuple(int(part) if re.fullmatch(r"\d{1,9}", part) else part for part in parts)
 
 
 def _get(holder: Any, part: str | int, path: KeyPath, origin: str) -> Any:

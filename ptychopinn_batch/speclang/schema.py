@@ -48,9 +48,9 @@ def _sweep_schema(plain: Node, leaves: dict[str, Node]) -> Node:
     axes["additionalProperties"] = _list_of({})
     forms = {"product": axes, "zip": axes, "list": _list_of(_mapping(keys))}
     for form, node in forms.items():
-        forms[form] = {**node, "description": plain["properties"][form]["description"]}
+        forms[form] = {**node, "description": plain["properties"][form].get("description", "")}
     return {
-        "description": plain["description"],
+        "description": plain.get("description", ""),
         "oneOf": [*(_one_form(forms, form) for form in forms), axes],
     }
 

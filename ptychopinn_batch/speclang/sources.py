@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hpc.paths import expanded
 from ptychopinn_batch.jobspec import Files, JobSpec, Scan
 from ptychopinn_batch.jobspec.model import SHIPPED_NETWORKS
 from ptychopinn_batch.package.registry import ADDRESS, how_to_import
@@ -107,9 +108,10 @@ def _matches(scan: Scan, folders: Sequence[Path]) -> list[Path]:
         return [exact]
     for folder in folders:
         # Path.glob takes neither absolute patterns nor `..`
-        found = glob.glob(str(Path(text).expanduser()), root_dir=folder, recursive=True)  # noqa: PTH207
-        if files := sorted(path for name in found if is_one(path := folder / name)):
-            return files
+        found = glob.glob(str(expanded(text)), root_dir=folder, recursive=True)  # noqa: PTH207
+        once = {path.resolve(): path for name in reversed(found) if is_one(path := folder / name)}
+        if once:  # links may lead to one file in several ways
+            return sorted(once.values())
     return []
 
 
@@ -129,7 +131,7 @@ def _first(text: str, folders: Sequence[Path]) -> Path:
 
 
 def _absolute(text: str, folder: Path) -> Path:
-    return folder / Path(text).expanduser()
+    return folder / expanded(text)
 
 
 def _nothing_found(text: str, folders: Sequence[Path]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -25,6 +26,7 @@ from ptychopinn_batch.speclang.yamltree import KeyPath
 Point = Mapping[str, JsonValue]
 
 ONLY_VARIANT = "default"
+MOST_POINTS = 20_000  # of a product
 LONGEST_NAME = 100
 """Characters: file systems allow 255, and names of scans and tiles are added to it."""
 
@@ -44,6 +46,7 @@ def expand(loaded: LoadedSpec) -> tuple[Variant, ...]:
     """
     if loaded.spec.sweep is None:
         return (_variant(ONLY_VARIANT, {}, loaded.spec),)
+    _refuse_too_many(loaded.spec.sweep, loaded.document)
     variants: list[Variant] = []
     mistakes: list[Complaint] = []
     for number, point in enumerate(points(loaded.spec.sweep)):
@@ -55,6 +58,13 @@ def expand(loaded: LoadedSpec) -> tuple[Variant, ...]:
     refuse(loaded.document.source, mistakes)
     _refuse_doubles(variants, loaded.document)
     return tuple(variants)
+
+
+def _refuse_too_many(sweep: Sweep, document: Document) -> None:
+    count = math.prod(map(len, sweep.product.values())) if sweep.product else 0
+    if count > MOST_POINTS:
+        what, mend = f"{count:,} combinations", f"Write at most {MOST_POINTS:,}, as a list or zip"
+        refuse(document.source, [document.complaint(("sweep",), what, mend)])
 
 
 def points(sweep: Sweep) -> Iterator[Point]:

@@ -68,12 +68,19 @@ def parse_yaml(text: str, source: str) -> Tree:
     """One YAML document. UserError with file and line where it is not YAML."""
     try:
         return _Builder(source).build(text)
+    except UserError:
+        raise
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text, source) from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         what = f"a character that YAML does not allow (U+{ord(text[error.position]):04X})"
         raise UserError(what, where=f"{source}:{line}", mend="Remove it") from None
+    except RecursionError:
+        raise UserError("nested too deeply", where=source, mend="Write it flatter") from None
+    except (OverflowError, ValueError):  # of escapes such as "\UFFFFFFFF" or "\ud800"
+        what, mend = "an escape in quotes that stands for no character", "Remove it"
+        raise UserError(what, where=source, mend=mend) from None
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str, source: str) -> UserError:
@@ -131,6 +138,7 @@ class _Builder:
         loader.flatten_mapping(node)
         for key, child in node.value:
             if isinstance(key, yaml.ScalarNode):
+                _check_characters(key.value)
                 self.lines[(*path, key.value)] = key.start_mark.line + 1
                 yield key.value, child
 
@@ -150,6 +158,7 @@ class _Builder:
         if kind not in _SCALARS:
             where = self._at(node)
             raise UserError(f"the tag {node.tag} is not allowed", where=where, mend="Remove it")
+        _check_characters(node.value)
         try:
             return _SCALARS[kind](node.value)
         except ValueError:  # an explicit tag on another kind of text: `!!int x`
@@ -162,3 +171,10 @@ class _Builder:
 
     def _at(self, node: yaml.Node) -> str:
         return f"{self.source}:{node.start_mark.line + 1}"
+
+
+def _check_characters(text: str) -> None:
+    """Raise ValueError for what is no text in files and names: lone surrogates, NUL."""
+    if "\0" in text:
+        raise ValueError("NUL")
+    text.encode()

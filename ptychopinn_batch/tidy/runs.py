@@ -83,11 +83,19 @@ def known_runs(root: RunPaths) -> list[KnownRun]:
     """Every run in a folder, even one whose plan is lost: it may be at work."""
     found: list[KnownRun] = []
     for folder in sorted(root.root.glob("[!.]*")):
-        with suppress(UserError, PermissionError):  # no name of a run; nobody's business
+        with suppress(UserError):  # no name of a run
             run = RunPaths(root.root, folder.name)
-            if run.plan.exists() or run.ledger_folder.exists():
+            if _is_one(run):
                 found.append(KnownRun(run))
     return found
+
+
+def _is_one(run: RunPaths) -> bool:
+    """Whether a folder is that of a run; one that nobody may look into may be, and at work."""
+    try:
+        return run.plan.exists() or run.ledger_folder.exists()
+    except PermissionError:
+        return True
 
 
 def _work_on(run: RunPaths, found: RunStatus) -> str | None:

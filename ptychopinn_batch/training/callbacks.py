@@ -173,7 +173,9 @@ class History(lightning.Callback):
         """What is written so far."""
         if not self.path.exists():
             return []
-        return list(csv.DictReader(io.StringIO(self.path.read_text())))
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        rows = csv.DictReader(io.StringIO(text))
+        return [row for row in rows if (row.get("epoch") or "").isdecimal()]
 
     def state_dict(self) -> dict[str, Any]:
         return {**asdict(self._tally), "seconds": self._seconds()}

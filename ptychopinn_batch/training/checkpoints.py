@@ -6,9 +6,11 @@ the optimiser, or between two regions of a validation. All ranks stop at the sam
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning
@@ -16,6 +18,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from hpc.errors import StateError
 from hpc.fsio import write_atomic
 from ptychopinn_batch.training.lessons import Lesson
 from ptychopinn_batch.training.processes import read_for_all
@@ -33,6 +36,10 @@ class Stopped(Exception):
     """
 
 
+SEAL = b"ptychopinn-batch checkpoint, SHA-256 "
+ANEW = "Remove its folder and submit again: the training begins anew"
+
+
 def torch_bytes(value: object) -> bytes:
     """What `torch.save` would write."""
     buffer = io.BytesIO()
@@ -47,7 +54,8 @@ class DurableCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(Path(path), torch_bytes(checkpoint))
+        content = torch_bytes(checkpoint)
+        write_atomic(Path(path), SEAL + hashlib.sha256(content).hexdigest().encode() + content)
 
     def load_checkpoint(
         self,
@@ -55,9 +63,29 @@ class DurableCheckpoints(TorchCheckpointIO):
         map_location: Any = "cpu",
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
-        file = io.BytesIO(read_for_all(Path(path)))
-        loaded: dict[str, Any] = torch.load(file, map_location=map_location, weights_only=True)
+        content = _opened(read_for_all(Path(path)), str(path))
+        try:
+            loaded: dict[str, Any] = torch.load(
+                io.BytesIO(content), map_location=map_location, weights_only=True
+            )
+        except (RuntimeError, EOFError, UnpicklingError) as error:  # of an earlier version
+            raise _damaged(str(path)) from error
         return loaded
+
+
+def _opened(sealed: bytes, where: str) -> bytes:
+    """What is under the seal; earlier versions wrote none. StateError where it was changed."""
+    if not sealed.startswith(SEAL):
+        return sealed
+    start = len(SEAL) + 64
+    digest, content = sealed[len(SEAL) : start], sealed[start:]
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise _damaged(where)
+    return content
+
+
+def _damaged(where: str) -> StateError:
+    return StateError("this checkpoint is damaged", where=where, mend=ANEW)
 
 
 class Checkpoints(Checkpoint):

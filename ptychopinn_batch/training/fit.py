@@ -12,12 +12,13 @@ from typing import Self
 import lightning
 import torch
 
+from hpc.errors import StateError
 from hpc.ranks import Ranks
 from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.networks.base import Network
 from ptychopinn_batch.training.callbacks import Beat, GuardedWeights, History, Pulse
-from ptychopinn_batch.training.checkpoints import Checkpoints, Stopped
+from ptychopinn_batch.training.checkpoints import ANEW, Checkpoints, Stopped
 from ptychopinn_batch.training.compiling import compile_layers
 from ptychopinn_batch.training.data import RegionData
 from ptychopinn_batch.training.journal import Journal
@@ -114,7 +115,11 @@ def _run(trainer: lightning.Trainer, module: Training, data: RegionData, last: P
 
 def _take(network: Network, weights: Path) -> None:
     """Give a network the weights in a file, the same on all ranks."""
-    read = io.BytesIO(read_for_all(weights))
+    try:
+        read = io.BytesIO(read_for_all(weights))
+    except FileNotFoundError:
+        what = "the weights of this training are gone"
+        raise StateError(what, where=str(weights.parent), mend=ANEW) from None
     network.load_state_dict(torch.load(read, map_location="cpu", weights_only=True))
 
 

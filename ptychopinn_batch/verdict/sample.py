@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST = 128  # frames
 PIXELS = 2**20  # of all frames and modes: 8 MB of waves, seconds of work
 LEAST = 36  # frames, however large they are
+STRAY = 4.0  # times the median distance from the middle: what is further off lies elsewhere
 LEFT_OUT = 0.15  # share of frames that predictions are tested on
 
 
@@ -111,10 +112,13 @@ class Sample:
 
 
 def central_rows(positions: NDArray[np.float64], n: int, modes: int) -> NDArray[np.int64]:
-    """As many frames around the middle of a scan as are worked on in seconds."""
+    """As many frames around the middle of a scan as are worked on in seconds.
+
+    None that lie far from all others: a canvas that holds those too would take minutes.
+    """
     most = max(LEAST, min(MOST, PIXELS // (n**2 * modes)))
     middle = np.median(positions, axis=0)
-    wide = 2.0 * float(np.abs(positions - middle).max()) + 1
+    wide = 2 * (STRAY * float(np.median(np.abs(positions - middle).max(1))) + n)
     return around(positions, middle, wide, most)
 
 

@@ -14,6 +14,7 @@ from hpc.paths import RunPaths
 from ptychopinn_batch.metrics import Metrics
 from ptychopinn_batch.objectstore import ObjectStore
 from ptychopinn_batch.results.paths import ResultPaths
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.paths import TrainingPaths
 from tests import waiting
 
@@ -64,7 +65,7 @@ class Place:
 
     def weights(self):
         training = read_state(self.run, "train-default").done_key
-        return torch.load(TrainingPaths(self.run.training(training)).last, weights_only=True)
+        return DurableCheckpoints().load_checkpoint(TrainingPaths(self.run.training(training)).last)
 
     def object(self):
         result = ResultPaths(self.run.result("default", "star"))

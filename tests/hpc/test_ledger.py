@@ -19,6 +19,7 @@ from hpc.ledger import (
     TaskState,
     append,
     fold,
+    folded_state,
     read_entries,
     read_state,
     read_states,
@@ -313,3 +314,12 @@ def test_a_worker_that_ends_while_one_looks_is_not_taken_for_killed(
 
     monkeypatch.setattr(Process, "is_alive", ends_just_now)
     assert read_state(run, "a").status == "done"
+
+
+def test_a_ledger_that_is_no_file_makes_its_task_unknown_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").mkdir()
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "b.jsonl")
+    for name in "ab":
+        state = folded_state(tmp_path / f"{name}.jsonl")
+        assert state.status == "unknown"
+        assert "this ledger cannot be read (" in str(state.cause)

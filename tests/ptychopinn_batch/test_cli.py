@@ -538,7 +538,7 @@ def test_a_disk_that_is_full_is_one_message_and_the_same_submit_goes_on(
 
     with monkeypatch.context() as full:
         full.setattr("hpc.submission.write_atomic", write)
-        full.setattr("ptychopinn_batch.runfolder.write_atomic", write)
+        full.setattr("hpc.fsio.write_atomic", write)  # of `write_changed`
         code, stdout, stderr = call("submit", "two.yaml")
     assert (code, stdout) == (2, "")
     path = Path("runs/two", file).absolute()
@@ -576,3 +576,40 @@ def test_a_folder_that_is_no_run_is_named_with_the_runs_beside_it(call, refuses,
     (folder / "elsewhere" / "other").mkdir(parents=True)
     text = "elsewhere: no run 'other' has been submitted. Runs there: none"
     assert text in refuses("status", "elsewhere/other")
+
+
+@pytest.mark.parametrize("command", [("plan", "two.yaml"), ("runs",), ("init",)])
+def test_a_folder_that_is_gone_is_told(call, tmp_path, monkeypatch, command):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    code, _, stderr = call(*command)
+    assert (code, stderr) == (2, "Error: the folder you are in is gone. Change to another\n")
+
+
+@pytest.mark.parametrize("kind", ["dangling", "loop"])
+def test_a_folder_of_runs_that_leads_nowhere_is_told(call, kind):
+    Path("nowhere").symlink_to("nowhere" if kind == "loop" else "missing")
+    code, _, stderr = call("submit", "two.yaml", "--runs", "nowhere")
+    assert code == 2
+    assert stderr.startswith("Error: ")
+    assert "nowhere" in stderr
+
+
+def test_a_home_of_nobody_is_told(call):
+    Path("home.yaml").write_text("version: 1\nname: home\nscans: [{path: ~nobody_at_all/a.npz}]\n")
+    code, _, stderr = call("plan", "home.yaml")
+    assert code == 2
+    assert "it is not known which folder '~' means here" in stderr
+
+
+def test_a_terminal_that_lacks_a_sign_shows_another():
+    code = (
+        "import sys; sys.argv = ['p', '--version']\n"
+        "from ptychopinn_batch.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print('wait\\u2026')"
+    )
+    command = [sys.executable, "-c", code]
+    latin = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(command, env=latin, capture_output=True, check=True, text=True).stdout
+    assert shown.endswith("wait?\n")

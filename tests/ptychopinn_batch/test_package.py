@@ -138,6 +138,22 @@ def test_settings_that_do_not_fit_the_weights_are_refused(tmp_path):
         load_package(folder)
 
 
+def test_a_network_of_no_numbers_is_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    broken = {key: value * float("nan") for key, value in network().state_dict().items()}
+    torch.save(broken, path)
+    with pytest.raises(StateError, match="numbers that are NaN or infinite"):
+        load_weights(network(), path)
+
+
+def test_weights_of_another_kind_are_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    sparse = {key: value.to_sparse() for key, value in network().state_dict().items()}
+    torch.save(sparse, path)
+    with pytest.raises(StateError, match=r"float32 \(sparse_coo\), expected"):
+        load_weights(network(), path)
+
+
 @pytest.mark.parametrize("settings", [{"width": 1}, {"colour": 3}])
 def test_settings_that_no_network_has_are_refused(tmp_path, refusal_of, settings):
     folder = rewritten(saved(tmp_path / "p"), settings=settings)

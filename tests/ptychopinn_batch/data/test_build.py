@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -304,3 +305,13 @@ def raw(count=20):
     return RawScan(frames, "counts", positions, np.ones((1, 16, 16), np.complex64),
                    np.arange(count), "test")
 """
+
+
+def test_frames_too_faint_to_be_squared_are_refused(raw, tmp_path, refusal_of):
+    faint = ArrayFrames(raw.frames.array.astype(np.float32) * 1e-33)
+    what, where, mend = refusal_of(build_store, replace(raw, frames=faint), tmp_path / "store")
+    assert re.match(r"the brightest pixel of all frames is .*e-3\d counts", what)
+    assert (where, mend) == (
+        "test",
+        "Scale the frames: such numbers are lost in single precision",
+    )

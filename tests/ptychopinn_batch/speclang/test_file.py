@@ -341,6 +341,21 @@ def test_aliases_that_grow_without_bound_are_refused():
         )
 
 
+ESCAPES = [r'"\UFFFFFFFF"', r'"\ud800"', r'"a\0b"', r'{"\ud800": 1}']
+
+
+@pytest.mark.parametrize("text", ESCAPES)
+def test_escapes_that_stand_for_no_character_are_told(text):
+    assert error(BASE + f"model: {text}\n") == (
+        "fly64.yaml: an escape in quotes that stands for no character. Remove it"
+    )
+
+
+def test_what_is_nested_without_end_is_told():
+    for text in ("[" * 3000, "".join(f"{' ' * n}a:\n" for n in range(3000))):
+        assert error(text) == "fly64.yaml: nested too deeply. Write it flatter"
+
+
 def test_mistakes_of_profiles_are_told_with_those_of_the_file():
     text = BASE + "seed: -1\nprofiles:\n  one: {infer.stps: 1}\n  two: {seed: 1}\n"
     lines = error(text).splitlines()

@@ -212,6 +212,14 @@ def test_every_wrong_value_is_told_once():
     ]
 
 
+def test_a_product_of_millions_is_refused_before_it_is_expanded():
+    many = ", ".join(map(str, range(1, 300)))
+    axes = f"infer.steps: [{many}], seed: [{many}], train.epochs: [{many}]"
+    assert error(BASE + f"sweep: {{{axes}}}\n") == (
+        "s.yaml:5 sweep: 26,730,899 combinations. Write at most 20,000, as a list or zip"
+    )
+
+
 def test_an_unknown_key_names_the_nearest():
     assert error(BASE + "sweep: {list: [{infer.stesp: 8}]}\n") == (
         "s.yaml:5 sweep infer.stesp=8: there is no such key. Did you mean 'steps'?"

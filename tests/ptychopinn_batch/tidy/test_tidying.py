@@ -93,6 +93,28 @@ def test_a_store_of_a_run_that_cannot_be_read_may_be_any(night):
     assert re.match(r"run other cannot be read \(.*, and may need it", why(found, run.store))
 
 
+def test_a_store_stays_where_the_folder_of_a_run_is_closed_to_us(night, monkeypatch):
+    run = night()
+    closed = RunPaths(Path(ROOT), "theirs").folder
+    closed.mkdir()
+    exists = Path.exists
+
+    def look_or_fail(path, **options):
+        if closed in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **options)
+
+    read = Path.read_bytes
+
+    def read_or_fail(path):
+        look_or_fail(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "exists", look_or_fail)
+    monkeypatch.setattr(Path, "read_bytes", read_or_fail)
+    assert "run theirs cannot be read" in why(look("night"), run.store)
+
+
 def test_a_store_of_two_runs_at_rest_can_go(night):
     night(), night("other")
     found = look("night")

@@ -10,6 +10,7 @@ from ptychopinn_batch.data.store import ScanStore
 from ptychopinn_batch.jobspec import Simulation, UnrolledSettings
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.simulate.scan import simulate_scan
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.paths import TrainingPaths
 
 STATE = (
@@ -50,7 +51,7 @@ def remains():
 
     def read(folder):
         paths = TrainingPaths(folder)
-        last = torch.load(paths.last, weights_only=True)
+        last = DurableCheckpoints().load_checkpoint(paths.last)
         rows = list(csv.DictReader(paths.history.read_text().splitlines()))
         history = [{key: row[key] for key in row if key != "seconds"} for row in rows]
         kept = {

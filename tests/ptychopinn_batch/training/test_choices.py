@@ -12,6 +12,7 @@ from ptychopinn_batch.networks import autoencoder
 from ptychopinn_batch.networks.cnn import Cnn
 from ptychopinn_batch.simulate.scan import simulate_scan
 from ptychopinn_batch.training import data, module
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.losses import object_error
 from ptychopinn_batch.training.measured import cut_region
@@ -68,7 +69,7 @@ def train(store, tmp_path):
             beat=lambda **figures: beats.append(figures),
             should_stop=lambda: len(beats) == stop,
         )
-        last = torch.load(TrainingPaths(folder).last, weights_only=True)["state_dict"]
+        last = DurableCheckpoints().load_checkpoint(TrainingPaths(folder).last)["state_dict"]
         return network, {name.removeprefix("network."): value for name, value in last.items()}
 
     return go

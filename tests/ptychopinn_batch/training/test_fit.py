@@ -9,6 +9,7 @@ from hpc.errors import UserError
 from ptychopinn_batch.jobspec import Train, UnrolledSettings
 from ptychopinn_batch.networks.unrolled import Unrolled
 from ptychopinn_batch.training import data, module
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.losses import object_error
 from ptychopinn_batch.training.paths import TrainingPaths
@@ -29,7 +30,8 @@ def network() -> Unrolled:
 
 
 def weights(path):
-    return torch.load(path, weights_only=True)
+    """Of a file of weights, or a whole checkpoint."""
+    return DurableCheckpoints().load_checkpoint(path)
 
 
 def test_a_training_writes_weights_history_and_a_checkpoint_without_pickled_code(tmp_path):
@@ -40,7 +42,7 @@ def test_a_training_writes_weights_history_and_a_checkpoint_without_pickled_code
     rows = list(csv.DictReader(paths.history.read_text().splitlines()))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert weights(paths.weights).keys() == network().state_dict().keys()
-    assert torch.load(paths.last, weights_only=True)["epoch"] == 1
+    assert DurableCheckpoints().load_checkpoint(paths.last)["epoch"] == 1
 
 
 @pytest.mark.parametrize("train", [TRAIN, BLENDED])

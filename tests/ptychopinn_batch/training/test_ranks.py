@@ -12,6 +12,7 @@ import torch
 
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.training import data
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.paths import TrainingPaths
 from tests.threads import threads_of_torch
@@ -157,7 +158,7 @@ def assert_alike(fitted, folder, theatre, name, start):
     assert fitted.first_score == told["first_score"]  # of the same network: equal in every bit
     assert fitted.kept_score == pytest.approx(told["kept_score"], abs=TOLERANCE)
     paths = [TrainingPaths(Path(at)) for at in (folder, theatre.acts[name]["folder"])]
-    one, other = (torch.load(path.last, weights_only=True) for path in paths)
+    one, other = (DurableCheckpoints().load_checkpoint(path.last) for path in paths)
     assert one["global_step"] == other["global_step"]
     for key, value in one["state_dict"].items():
         assert torch.allclose(value, other["state_dict"][key], atol=TOLERANCE), key

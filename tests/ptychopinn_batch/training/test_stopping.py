@@ -6,8 +6,10 @@ import signal
 import pytest
 import torch
 
+from hpc.errors import StateError
 from ptychopinn_batch.jobspec import Train
 from ptychopinn_batch.training import data
+from ptychopinn_batch.training.checkpoints import DurableCheckpoints
 from ptychopinn_batch.training.fit import fit
 from ptychopinn_batch.training.module import Training
 from ptychopinn_batch.training.paths import TrainingPaths
@@ -166,7 +168,7 @@ def test_signals_are_left_to_whoever_listens(attempt, trained, remains, tmp_path
     finally:
         signal.signal(number, before)
     assert (stopped.complete, stopped.advanced, len(asked)) == (False, True, 1)
-    assert torch.load(TrainingPaths(tmp_path).last, weights_only=True)["global_step"] == 2
+    assert DurableCheckpoints().load_checkpoint(TrainingPaths(tmp_path).last)["global_step"] == 2
     assert attempt()[0].complete
     assert remains(tmp_path) == trained
 
@@ -176,7 +178,7 @@ def test_checkpoints_of_whole_epochs_from_earlier_versions_are_gone_on_from(
 ):
     attempt(should_stop=Wish(at=LOOKS.index("epoch")))
     last = TrainingPaths(tmp_path).last
-    old = torch.load(last, weights_only=True)
+    old = DurableCheckpoints().load_checkpoint(last)
     del old["place"], old["skipped"]
     torch.save(old, last)
     assert attempt()[0].complete
@@ -201,3 +203,32 @@ def test_other_steps_than_before_begin_at_the_last_whole_one(attempt):
     )
     assert (ended.complete, ended.epochs) == (True, 2)
     assert [figures["step"] for figures in told] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
+def test_a_checkpoint_that_was_damaged_is_named_with_what_to_do(attempt, tmp_path, damage):
+    attempt(should_stop=Wish(at=LOOKS.index("step")))
+    last = TrainingPaths(tmp_path).last
+    content = last.read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    last.write_bytes({"flipped": flipped, "cut": content[:middle], "empty": b""}[damage])
+    with pytest.raises(StateError, match="this checkpoint is damaged") as caught:
+        attempt()
+    assert caught.value.where == str(last)
+    assert caught.value.mend.startswith("Remove its folder and submit again")
+
+
+def test_weights_that_are_gone_are_named_with_what_to_do(attempt, tmp_path):
+    assert attempt()[0].complete
+    TrainingPaths(tmp_path).weights.unlink()
+    with pytest.raises(StateError, match="the weights of this training are gone"):
+        attempt()
+
+
+def test_rows_of_a_history_that_was_damaged_are_left_out(attempt, trained, tmp_path):
+    attempt(should_stop=Wish(at=LOOKS.index("epoch")))
+    with TrainingPaths(tmp_path).history.open("ab") as file:
+        file.write(b"\xff\xfe,1,2\n")
+    assert attempt()[0].complete
+    assert b"\xff" not in TrainingPaths(tmp_path).history.read_bytes()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ptychopinn_batch.verdict.frames import frame_errors
+from ptychopinn_batch.verdict.sample import central_rows
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,13 @@ def test_a_blurred_detector_is_seen(with_frames, errors):
     found = errors(with_frames(spoil))
     assert found.blur_gain > 0.5
     assert 0.5 <= found.blur_px <= 1.0
+
+
+@pytest.mark.parametrize("stray", [(2e4, 0.0), (-3e5, 7e4)])
+def test_a_frame_far_from_all_others_is_no_part_of_the_sample(stray):
+    """A canvas that holds it too takes minutes to reconstruct."""
+    across = np.arange(10.0)
+    grid = 4 * np.stack(np.meshgrid(across, across), -1).reshape(-1, 2)
+    assert len(central_rows(grid, 32, 1)) == 100
+    rows = central_rows(np.vstack([grid, stray]), 32, 1)
+    assert rows.tolist() == list(range(100))
