@@ -1,4 +1,6 @@
-"""Pictures of an object: `amplitude.png` and `phase.png`, unseen area grey, with a scale bar.
+"""Pictures of an object: `amplitude.png` and `phase.png`, with a scale bar.
+
+What no frame saw is of a pale blue, which no colour map has; what little light fell on fades to it.
 
 The phase is shown without its plane, which frames do not fix, and cut open where it is emptiest.
 """
@@ -17,19 +19,22 @@ from ptychopinn_batch.files import whole_file
 from ptychopinn_batch.scalebar import draw_bar
 
 LIMITS = (0.5, 99.5)  # percentiles of the well-lit area that colours span
-WELL_LIT = 0.05  # of the brightest light: dimmer pixels are shown but do not set the colours
+WELL_LIT = 0.2  # of the brightest light: dimmer pixels do not set the colours
+FADING = 0.05  # of it: still dimmer ones are the fainter the less light they had
 FULL_CIRCLE = 5.5  # rad: phases that span more are shown in colours that close upon themselves
 MOST_PIXELS = 2048  # along the longer side of the picture
 DPI = 120
 LONGEST = 8.0  # inches, the longer side of the picture
-UNSEEN = "0.6"
+UNSEEN = "#c3d2e6"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What one file shows: image (H, W) float, NaN where not seen, limits of its colours."""
+    """What one file shows: image (H, W) float, NaN where not seen, how opaque it is (0 to 1),
+    limits of its colours."""
 
     image: NDArray[np.float64]
+    opaque: NDArray[np.float64]
     limits: tuple[float, float]
     label: str
     colours: str
@@ -40,7 +45,8 @@ def amplitude_picture(result: Result) -> Picture:
     """|object|; robust against a few outliers at the rim."""
     step = _step(result)
     image = np.abs(result.object[::step, ::step]).astype(np.float64)
-    return Picture(image, _limits(image, result), "amplitude", "gray", "relative")
+    limits = _limits(image, result)
+    return Picture(image, _opaque(result), limits, "amplitude", "gray", "relative")
 
 
 def phase_picture(result: Result) -> Picture:
@@ -52,12 +58,17 @@ def phase_picture(result: Result) -> Picture:
     around = high - low > FULL_CIRCLE
     gauge = "without its plane and its mean, which frames do not fix"
     colours = "twilight" if around else "viridis"
-    return Picture(image, (low, high), "phase (rad)", colours, gauge)
+    return Picture(image, _opaque(result), (low, high), "phase (rad)", colours, gauge)
 
 
 def _step(result: Result) -> int:
     """Every so-manieth pixel is shown: more than a screen has would only cost memory."""
     return -(-max(result.canvas.shape) // MOST_PIXELS)
+
+
+def _opaque(result: Result) -> NDArray[np.float64]:
+    step, brightest = _step(result), float(result.weight.max()) or 1.0
+    return np.clip(result.weight[::step, ::step] / (FADING * brightest), 0.0, 1.0)
 
 
 def well_lit(result: Result) -> NDArray[np.bool_]:
@@ -69,6 +80,7 @@ def well_lit(result: Result) -> NDArray[np.bool_]:
 def write_png(result: Result, picture: Picture, path: Path) -> None:
     """Draw a picture; no display and no global state of matplotlib is needed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
     height, width = result.canvas.shape
@@ -79,8 +91,11 @@ def write_png(result: Result, picture: Picture, path: Path) -> None:
     axes.set_facecolor(UNSEEN)
     low, high = picture.limits
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    shown = axes.imshow(picture.image, cmap=picture.colours, vmin=low, vmax=high, extent=extent)
-    figure.colorbar(shown, ax=axes, label=picture.label, fraction=0.05)
+    shown = axes.imshow(picture.image, picture.colours, vmin=low, vmax=high, extent=extent)
+    shown.set_alpha(picture.opaque)
+    figure.colorbar(
+        ScalarMappable(shown.norm, shown.cmap), ax=axes, label=picture.label, fraction=0.05
+    )
     axes.set_title(_title(result), fontsize=10)
     draw_bar(axes, result.canvas.shape, result.canvas.pixel_size_m)
     with whole_file(path) as new:

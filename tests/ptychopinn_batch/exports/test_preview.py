@@ -1,4 +1,4 @@
-"""Pictures: colours span what is well lit, unseen area is grey, lengths are marked."""
+"""Pictures: colours span what is well lit, unseen area is pale blue, lengths are marked."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_unseen_pixels_have_no_value(make_result, picture):
 
 @pytest.mark.parametrize("geometry", ["known", "unknown"])
 @pytest.mark.parametrize("residual", [None, 0.0123])
-def test_a_picture_is_a_whole_png_with_grey_where_nothing_was_seen(
+def test_a_picture_is_a_whole_png_with_pale_blue_where_nothing_was_seen(
     tmp_path, make_result, geometry, residual
 ):
     kwargs = {} if geometry == "known" else {"geometry": None}
@@ -42,9 +42,9 @@ def test_a_picture_is_a_whole_png_with_grey_where_nothing_was_seen(
     path = tmp_path / "amplitude.png"
     write_png(result, amplitude_picture(result), path)
     pixels = imread(path)[..., :3].reshape(-1, 3)
-    grey = (pixels == 153).all(1).sum()
+    blue = (pixels == (195, 210, 230)).all(1).sum()
     assert len(np.unique(pixels, axis=0)) > 50
-    assert grey / len(pixels) > 0.2 * (~result.seen).mean()
+    assert blue / len(pixels) > 0.2 * (~result.seen).mean()
     assert [p.name for p in tmp_path.iterdir()] == ["amplitude.png"]
 
 
