@@ -24,8 +24,9 @@ STEP_GB, STEP_SECONDS = 4, 1800
 
 
 def advice(found: RunStatus) -> list[str]:
-    """One line per section of `resources` that could be smaller; none while the run goes on."""
-    if not found.is_over:
+    """One line per section of `resources` that could be smaller; none while the run goes on, nor
+    where no queue was waited in."""
+    if not found.is_over or not any(row.batch for row in found.rows):
         return []
     names = dict.fromkeys(section_of(row.stage) for row in found.rows)
     lines = (_line(n, [r for r in found.rows if section_of(r.stage) == n]) for n in names)

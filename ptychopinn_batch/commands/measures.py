@@ -17,7 +17,7 @@ Value = float | None
 class Measure:
     """A figure: its name, its value in a result, how it is written, what it is of.
 
-    lower_is_better: None where more or less is neither.
+    lower_is_better: None where more or less is neither, or the machine's business.
     """
 
     name: str
@@ -67,9 +67,9 @@ MEASURES = (
     Measure("coverage", lambda m: m.coverage, _percent, "of the scanned area", False),
     Measure("shifts", lambda m: m.position_shift_px, _fixed(".2f", " px"), "of frames, r.m.s."),
     Measure("frames", lambda m: m.frames, _fixed(".0f")),
-    Measure("frames/s", lambda m: m.frames_per_s, _fixed(".0f"), "from file to array", False),
-    Measure("time", lambda m: sum(m.seconds.values()), duration, "of all tasks, added up", True),
-    Measure("memory", lambda m: m.peak_rss_mb, _fixed(".0f", " MB"), "at most, of a task", True),
+    Measure("frames/s", lambda m: m.frames_per_s, _fixed(".0f"), "from file to array"),
+    Measure("time", lambda m: sum(m.seconds.values()), duration, "of all tasks, added up"),
+    Measure("memory", lambda m: m.peak_rss_mb, _fixed(".0f", " MB"), "at most, of a task"),
 )
 """In the order they are read in."""
 

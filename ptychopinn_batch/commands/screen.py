@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -29,7 +30,16 @@ def terminal() -> Console | None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     console = Console()
-    return None if console.is_dumb_terminal or console.color_system is None else console
+    plain = console.is_dumb_terminal or console.color_system is None
+    return None if plain or _is_nothing() else console
+
+
+def _is_nothing() -> bool:
+    """Whether the terminal is of 0 x 0 characters, as those are that scripts make."""
+    try:
+        return not all(os.get_terminal_size(sys.stdout.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def show_pictures(console: Console, pictures: Sequence[Image]) -> None:

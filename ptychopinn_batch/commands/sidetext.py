@@ -8,7 +8,7 @@ from statistics import median
 
 from pydantic import JsonValue
 
-from ptychopinn_batch.commands.measures import MEASURES, Measure, measures_of
+from ptychopinn_batch.commands.measures import Measure, measures_of
 from ptychopinn_batch.commands.pairing import Paired, Pairing
 from ptychopinn_batch.commands.settings import Setting
 from ptychopinn_batch.commands.text import columns, plural
@@ -23,6 +23,7 @@ IN_A_TABLE = ("R held out", "phase corr.")
 SUMMED_UP = "R held out"
 MOST_LINES = 40
 LONGEST = 60  # characters of a value
+LONGEST_LABEL = 16  # characters of a name that heads columns
 
 
 def settings_text(labels: Labels, settings: Sequence[Setting]) -> Iterator[str]:
@@ -64,8 +65,12 @@ def _several(labels: Labels, pairs: Sequence[Paired], show_all: bool) -> Iterato
     """The pairs in which the second is worse first."""
     ranked = sorted(pairs, key=lambda pair: -_ratio_of(pair))
     shown = ranked if show_all else ranked[:MOST_LINES]
-    measures = [each for each in MEASURES if each.name in IN_A_TABLE]
+    known = [each.metrics for pair in pairs for each in (pair.a, pair.b) if each.metrics]
+    measures = [each for each in measures_of(*known) if each.name in IN_A_TABLE]
     a, b = labels
+    if max(map(len, labels)) > LONGEST_LABEL:
+        yield from (f"A: {a}", f"B: {b}", "")
+        a, b = "A", "B"
     head = [word for each in measures for word in (f"{each.name}: {a}", b, "change")]
     yield from columns(
         ("result", *head, f"verdict: {a}", b), (_cells(pair, measures) for pair in shown)

@@ -7,7 +7,13 @@ HOUR = 3600.0
 
 
 def done(stage="train", status="done", attempt=1, **more):
-    given = {"mem_gb": 64.0, "peak_mb": 3100.0, "time_limit": 4 * HOUR, "seconds": 2 * HOUR}
+    given = {
+        "batch": "t1",
+        "mem_gb": 64.0,
+        "peak_mb": 3100.0,
+        "time_limit": 4 * HOUR,
+        "seconds": 2 * HOUR,
+    }
     return Row(id="x", stage=stage, status=status, attempt=attempt, **{**given, **more})
 
 
@@ -25,6 +31,10 @@ def test_a_stage_that_took_little_time_is_told_what_would_do():
     assert of(done(peak_mb=60e3, seconds=720.0), done(peak_mb=60e3, seconds=30.0)) == [
         "train asked for 4 h and took at most 12 min: resources.train.time 00:30:00 would do"
     ]
+
+
+def test_where_nothing_waited_in_a_queue_large_asks_cost_nobody_anything():
+    assert of(done(batch=None)) == []
 
 
 def test_both_are_one_line():

@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from hpc.ledger import Queued, append
+
 
 def test_a_running_task_shows_time_and_memory_of_what_it_asked_for(on_disk, prints, asking):
     run = on_disk("demo", asking("train-a", mem_gb=1000, time=timedelta(hours=4)), "infer-a")
@@ -18,6 +20,7 @@ def test_a_running_task_shows_time_and_memory_of_what_it_asked_for(on_disk, prin
 
 def test_a_finished_run_says_which_stages_asked_for_too_much(on_disk, prints, asking):
     run = on_disk("demo", asking("train-a", mem_gb=64, time=timedelta(hours=4)), "infer-a")
+    append(run.paths.ledger("train-a"), Queued(key=run.tasks["train-a"].key, batch="t1"))
     run.finish("train-a", seconds=7000, peak_mb=3100.0)
     run.finish("infer-a", peak_mb=3100.0)
     lines = prints("status", "demo").splitlines()
