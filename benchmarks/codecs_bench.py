@@ -1,6 +1,6 @@
 """What compressing the object array costs and saves: bytes, and how fast it is written and read.
 
-    python benchmarks/compression.py [--scan FILE.npz] [--side 2048] [--out FILE.json]
+    python benchmarks/codecs_bench.py [--scan FILE.npz] [--side 2048] [--out FILE.json]
 
 The object is a real reconstruction (the Siemens star by default), repeated to a canvas of `side`
 pixels with fresh noise in its last bits, so that repetition is not what is compressed. Written and
