@@ -24,6 +24,20 @@ def init(file: Path, scan: str | None, force: bool) -> None:
     refuse_existing(file, force)
     write_atomic(file, init_spec_text(file.stem, scan))
     click.echo(f"Wrote {file}. Next: ptychopinn-batch validate {file}")
+    if scan is not None and (lack := _lack(file)):
+        click.echo(f"The spec is not complete yet: {lack}", err=True)
+
+
+def _lack(file: Path) -> str | None:
+    """What the scans of a new spec lack; of many the first is looked at."""
+    from ptychopinn_batch.readers.opened import open_scan
+    from ptychopinn_batch.speclang.file import load_spec
+
+    try:
+        open_scan(load_spec(file).spec.scans[0]).check()
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def refuse_existing(file: Path, force: bool) -> None:

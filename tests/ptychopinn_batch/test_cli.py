@@ -146,9 +146,9 @@ def test_init_writes_a_spec_that_is_valid_as_it_stands(prints):
     assert load_spec(Path("mine.yaml")).spec.name == "mine"
 
 
-def test_init_takes_the_scan(prints, folder):
+def test_init_takes_the_scan(call, folder):
     (folder / "scan.npz").touch()
-    prints("init", "--scan", "scan.npz")
+    assert call("init", "--scan", "scan.npz")[0] == 0
     assert load_spec(Path("job.yaml")).spec.scans[0].path == str(folder / "scan.npz")
 
 
