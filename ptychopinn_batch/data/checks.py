@@ -18,6 +18,7 @@ from ptychopinn_batch.simulate.probes import radius90
 
 Positions = NDArray[np.float64]
 
+STRAY = 4.0  # times the median distance from the middle
 FARTHEST = 1e12  # pixels; their fractions would be lost
 FAINTEST = 1e-15  # of a probe's largest number: squares of its others must not vanish
 LISTED = 10  # frames named in a message
@@ -104,6 +105,15 @@ def lit_diameter(probe: NDArray[np.complexfloating]) -> float:
     """Diameter in pixels of the circle that holds 90 % of the light of modes (M, N, N)."""
     light = (np.abs(probe.astype(np.complex128)) ** 2).sum(0)
     return 2 * max(radius90(np.sqrt(light).astype(np.complex128)), 0.5)
+
+
+def reach_of(positions: Positions, n: int) -> tuple[NDArray[np.float64], float]:
+    """The middle (x, y) of a scan, and how far from it its frames lie, in x or y [pixels].
+
+    A frame that is further off lies elsewhere: its position is wrong, or it is of another scan.
+    """
+    middle = np.median(positions, axis=0)
+    return middle, STRAY * float(np.median(np.abs(positions - middle).max(1))) + n
 
 
 def step_between(positions: Positions, neighbour: int = 4) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc.errors import UserError
-from ptychopinn_batch.data.checks import check_probe, lit_diameter, step_between
+from ptychopinn_batch.data.checks import check_probe, lit_diameter, reach_of, step_between
 from ptychopinn_batch.data.intake import Dose, Intake
 from ptychopinn_batch.data.source import PLANCK_LIGHT, Geometry, block_size, canvas_of
 from ptychopinn_batch.inspection.area import lit_area
@@ -228,6 +228,19 @@ class _Look:
         energy = given.energy_ev if given else None
         return near_field(self.fresnel, said_far=far_field, energy_ev=energy)
 
+    def _strays(self) -> Iterator[str]:
+        if self.xy is None or not self.n:
+            return
+        middle, reach = reach_of(self.xy, self.n)
+        rows = np.flatnonzero(np.abs(self.xy - middle).max(1) > reach)
+        if len(rows):
+            x, y = self.xy[rows[0]]
+            yield (
+                f"{len(rows)} of {len(self.xy)} frames lie far from all others, such as number "
+                f"{rows[0]} at ({x:.6g}, {y:.6g}) pixels: the canvas grows with that"
+            )
+
     def _doubts(self) -> Iterator[str]:
         photons = self.dose[1].photons if self.dose else None
-        return warnings(overlap=self.overlap, photons=photons, diameter=self.diameter, n=self.n)
+        yield from self._strays()
+        yield from warnings(overlap=self.overlap, photons=photons, diameter=self.diameter, n=self.n)

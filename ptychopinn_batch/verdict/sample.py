@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ptychopinn_batch.canvas import Canvas
+from ptychopinn_batch.data.checks import reach_of
 from ptychopinn_batch.inference import device_of
 from ptychopinn_batch.misfit import MISFITS, data_misfit
 from ptychopinn_batch.networks.base import Adjust, Network, Reconstruction, unchanged
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 MOST = 128  # frames
 PIXELS = 2**20  # of all frames and modes: 8 MB of waves, seconds of work
 LEAST = 36  # frames, however large they are
-STRAY = 4.0  # times the median distance from the middle: what is further off lies elsewhere
 LEFT_OUT = 0.15  # share of frames that predictions are tested on
 
 
@@ -117,9 +117,8 @@ def central_rows(positions: NDArray[np.float64], n: int, modes: int) -> NDArray[
     None that lie far from all others: a canvas that holds those too would take minutes.
     """
     most = max(LEAST, min(MOST, PIXELS // (n**2 * modes)))
-    middle = np.median(positions, axis=0)
-    wide = 2 * (STRAY * float(np.median(np.abs(positions - middle).max(1))) + n)
-    return around(positions, middle, wide, most)
+    middle, reach = reach_of(positions, n)
+    return around(positions, middle, 2 * reach, most)
 
 
 @torch.inference_mode()

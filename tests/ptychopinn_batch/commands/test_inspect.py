@@ -105,3 +105,14 @@ def test_an_object_that_tells_nothing_is_no_reference(scan, prints):
 def test_a_nominal_geometry_is_called_so(scan, prints, call):
     call("convert", "a.npz", "folder")
     assert "its geometry is nominal" in prints("inspect", "folder")
+
+
+def test_frames_far_from_all_others_are_told_of(scan, prints):
+    with np.load(scan) as file:
+        x = file["xcoords"].copy()
+    x[3] = 20000.0
+    changed(scan, xcoords=x)
+    (warning,) = (text for text in found(prints)["warnings"] if "far from all" in text)
+    assert warning.startswith(
+        "1 of 300 frames lie far from all others, such as number 3 at (20000,"
+    )
