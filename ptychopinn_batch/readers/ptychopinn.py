@@ -97,14 +97,23 @@ class _NpzScan:
     @cached_property
     def key(self) -> str:
         """Name of the frames array."""
-        for key in (self._named("frames", FRAME_KEYS[0]), FRAME_KEYS[1]):
-            if key in self.file.keys:
+        for usual in FRAME_KEYS:
+            if key := self._found("frames", usual):
                 return key
-        raise self._missing(self._named("frames", FRAMES))
+        raise self._missing(FRAMES)
 
     def _named(self, part: str, usual: str) -> str:
         """The name of an array: as the spec gives it, else that of PtychoPINN."""
         return getattr(self.options.datasets, part, None) or usual
+
+    def _found(self, part: str, usual: str) -> str | None:
+        """The same, None where there is none of the usual name; UserError of a given one."""
+        name = self._named(part, usual)
+        if name in self.file.keys:
+            return name
+        if name != usual:
+            raise self._missing(name)
+        return None
 
     @property
     def position_keys(self) -> tuple[str, ...]:
@@ -129,8 +138,9 @@ class _NpzScan:
         """Under pixel N // 2 of a patch; Ptychodus' own lie under its middle."""
         if self.elsewhere.positions:
             return None
-        shift = patch_middle(self.pictures.shape[-1]) if self.is_of_ptychodus else 0.0
         unit, factor = self._unit
+        is_shifted = self.is_of_ptychodus and unit == "px"
+        shift = patch_middle(self.pictures.shape[-1]) if is_shifted else 0.0
         return Track(self.recorded * factor + shift, unit, self._positions_at)
 
     @property
@@ -186,7 +196,8 @@ class _NpzScan:
 
     def _optics(self) -> Optics:
         usual = {"energy": ENERGY, "distance": DISTANCE, "detector_pixel": PIXEL}
-        energy, distance, pixel = (self.file.scalar(self._named(*item)) for item in usual.items())
+        found = (self._found(*item) for item in usual.items())
+        energy, distance, pixel = (None if key is None else self.file.scalar(key) for key in found)
         return check_optics(Optics(energy, distance, pixel), str(self.file.path))
 
     def _zero(self) -> tuple[float, float] | None:
@@ -198,8 +209,8 @@ class _NpzScan:
         return self.file.where(", ".join(self.position_keys))
 
     def _index(self) -> NDArray[np.int64] | None:
-        key = self._named("index", INDEX)
-        if key not in self.file.keys:
+        key = self._found("index", INDEX)
+        if key is None:
             return None
         index, count = self.file.read(key).ravel(), self.pictures.shape[0]
         if len(index) != count or index.dtype.kind not in "iu":
@@ -208,13 +219,13 @@ class _NpzScan:
         return index.astype(np.int64)
 
     def _bad_pixels(self) -> NDArray[np.bool_] | None:
-        key = self._named("mask", BAD)
-        return np.asarray(self.file.read(key) != 0) if key in self.file.keys else None
+        key = self._found("mask", BAD)
+        return None if key is None else np.asarray(self.file.read(key) != 0)
 
     def _drawing(self) -> Drawing | None:
         """The object, if there is one: PtychoPINN writes a missing one as a pickled None."""
-        key = self._named("object", OBJECT)
-        if key not in self.file.keys or self._unit[0] != "px":
+        key = self._found("object", OBJECT)
+        if key is None or self._unit[0] != "px":
             return None
         header = self.file.header(key)
         if header.dtype.hasobject or len(header.shape) not in (2, 3):

@@ -69,8 +69,9 @@ class TestReads:
         np.testing.assert_array_equal(found.bad_pixels, bad)
 
     def test_an_array_that_the_spec_names_and_the_file_has_not(self, save):
-        message = refusal(save(), datasets=Datasets(frames="data", x="xx"))
-        assert "there is no data in this file, which holds diff3d" in message
+        for part in ("frames", "x", "positions", "probe", "mask", "index", "object", "energy"):
+            message = refusal(save(), datasets=Datasets(**{part: "nothing"}))
+            assert "there is no nothing in this file, which holds diff3d" in message
 
     def test_the_shipped_measured_scan(self):
         raw = read(STAR)
