@@ -31,7 +31,7 @@ def file(tmp_path):
 
 
 def context_of(
-    folder, scan: Scan, *, stop: bool = False, name: str = "first", reader: str = "ptychopinn 1"
+    folder, scan: Scan, *, stop: bool = False, name: str = "first", reader: str = "ptychopinn 2"
 ) -> TaskContext:
     params = PrepareParams(
         scan=ScanContent.of(scan),
@@ -122,7 +122,7 @@ def test_a_file_that_changed_since_it_was_planned_is_refused(file, tmp_path, ref
 def test_a_file_that_was_planned_for_another_reader_is_refused(file, tmp_path, refusal_of):
     context = context_of(tmp_path, Scan(path=file.name), reader="ptychopinn 9")
     assert refusal_of(prepare.run, context) == (
-        "this file is read by 'ptychopinn 1' here, but by 'ptychopinn 9' in the plan",
+        "this file is read by 'ptychopinn 2' here, but by 'ptychopinn 9' in the plan",
         str(file),
         "Install the same readers, or submit again",
     )
