@@ -53,10 +53,12 @@ def inferred(frames: int, folder: Path, tiles: int) -> Done:
 
 
 def some_tiles(context: TaskContext, count: int) -> TaskContext:
-    """The same task for so many tiles in the middle only."""
-    first, last = InferParams.of(context.task).tiles
-    begin = (first + last - min(count, last - first)) // 2
-    params = {**context.task.params, "tiles": [begin, min(begin + count, last)]}
+    """The same task for so many tiles amid the middle row: those at a rim are smaller."""
+    asked = InferParams.of(context.task)
+    rows, columns = asked.canvas.tile_counts(asked.infer.tile)
+    amid = rows // 2 * columns + max(columns - count, 0) // 2
+    begin = max(0, min(amid, rows * columns - count))
+    params = {**context.task.params, "tiles": [begin, min(begin + count, rows * columns)]}
     return TaskContext(context.run, context.task.model_copy(update={"params": params}))
 
 

@@ -89,6 +89,7 @@ def _fill(raw: RawScan, folder: Path, beat: Beat) -> None:
     for name, value in _small_arrays(raw, order, good, dose):
         array_file(arrays, name).write_bytes(np.ascontiguousarray(value).data)
         types[name] = value.dtype, value.shape
+        del value  # before the next one is made
     _describe(arrays, types)
     info = _info(raw, dtype, dose, stored_files(folder))
     (folder / SCAN_JSON).write_text(info.model_dump_json(indent=1))
@@ -132,8 +133,9 @@ def _write_frames(
     Through a memory map a full disk would kill the process instead of raising an error.
     """
     intake = Intake(len(raw.frames), raw.measurement, good, raw.origin)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
+    # What is kept of every frame adds up to gigabytes: half the width is wide enough here.
+    place = np.empty(len(order), np.uint32)
+    place[order] = np.arange(len(order), dtype=np.uint32)
     total, done = len(order), 0
     with path.open("xb", buffering=0) as file:
         for block in raw.frames.blocks(block_size(raw.frames.n)):
@@ -144,7 +146,7 @@ def _write_frames(
     return intake.dose()
 
 
-def _write_rows(descriptor: int, rows: NDArray[np.int64], frames: Frames) -> None:
+def _write_rows(descriptor: int, rows: NDArray[np.uint32], frames: Frames) -> None:
     size = frames[0].nbytes
     for row, frame in zip(rows.tolist(), frames, strict=True):
         data = memoryview(frame).cast("B")

@@ -22,7 +22,7 @@ def hilbert_order(positions: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     low = positions.min(0)
     side = float((positions.max(0) - low).max()) or 1.0
-    distance = np.empty(len(positions), np.int64)
+    distance = np.empty(len(positions), np.uint32)  # of 2 x BITS bits
     for start in range(0, len(positions), AT_ONCE):
         here = slice(start, start + AT_ONCE)
         cells = np.minimum((positions[here] - low) / side * 2**BITS, 2**BITS - 1).astype(np.int64)

@@ -23,9 +23,10 @@ def test_a_scan_from_the_bank_has_its_frames_and_its_own_positions(tmp_path):
 def test_tiles_are_taken_from_the_middle(tmp_path):
     work = work_at(40_000, tmp_path / "run")
     _, count = InferParams.of(work.infer.task).tiles
-    assert count == 4
-    assert InferParams.of(some_tiles(work.infer, 2).task).tiles == (1, 3)
-    assert InferParams.of(some_tiles(work.infer, 9).task).tiles == (0, 4)
+    assert count == 9
+    assert InferParams.of(some_tiles(work.infer, 2).task).tiles == (3, 5)
+    assert InferParams.of(some_tiles(work.infer, 7).task).tiles == (2, 9)
+    assert InferParams.of(some_tiles(work.infer, 20).task).tiles == (0, 9)
 
 
 def test_growth_is_told_from_one_scan_to_the_next():
