@@ -18,6 +18,7 @@ from hpc.container import (
     python_inside,
 )
 from hpc.errors import UserError
+from hpc.paths import expanded
 from hpc.record import Record
 
 __all__ = ["Seen", "check_container", "nearest_folder", "probe"]
@@ -135,5 +136,5 @@ def _output(command: Sequence[str], where: str) -> str:
 
 def nearest_folder(folder: Path) -> Path:
     """A folder, or the one in which it would be made: what is not there cannot be bound."""
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     return next(one for one in (folder, *folder.parents) if one.is_dir())
